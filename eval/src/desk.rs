@@ -1,0 +1,89 @@
+//! A desk of one's own for a measurement: the service as it is, on a data folder that is thrown
+//! away afterwards.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use deskhand::app::App;
+use deskhand::config::Layers;
+use deskhand::domain::{ResolvedTicket, Taxonomy, WorkspaceId};
+use deskhand::exports::{self, ColumnMap, Options};
+use deskhand::model::Progress;
+use deskhand::sample;
+use tempfile::TempDir;
+
+use crate::output::{ImportBar, bar};
+
+/// Where the model comes from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct ModelArgs {
+    /// Folder that already holds the model's files
+    #[arg(long, global = true, value_name = "DIR")]
+    model_folder: Option<String>,
+    /// Open no connection for model files
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+/// A service with a data folder of its own.
+pub(crate) struct Desk {
+    pub(crate) app: App,
+    pub(crate) workspace: WorkspaceId,
+    _folder: TempDir,
+}
+
+impl Desk {
+    pub(crate) async fn open(model: &ModelArgs) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let config = Layers::new()
+            .environment(std::env::vars())
+            .flag("--model-folder", "model", "folder", model.model_folder.clone())
+            .flag("--offline", "model", "offline", model.offline.then(|| "true".to_owned()))
+            .flag("data", "data", "folder", Some(folder.path().display().to_string()))
+            .build()?;
+        let app = App::open(&config, &Silent).await?;
+        Ok(Self { app, workspace: WorkspaceId::main(), _folder: folder })
+    }
+
+    pub(crate) async fn import(
+        &self,
+        tickets: &[ResolvedTicket],
+        taxonomy: Option<Taxonomy>,
+    ) -> Result<()> {
+        let progress = ImportBar(bar(tickets.len(), "Importing"));
+        self.app.triage.import(&self.workspace, tickets, taxonomy, &progress).await?;
+        progress.0.finish_and_clear();
+        Ok(())
+    }
+
+    pub(crate) async fn close(self) {
+        self.app.close(Duration::from_secs(5)).await;
+    }
+}
+
+/// Reads a history: an export, or else the built-in sample with its taxonomy.
+pub(crate) fn history(
+    file: Option<PathBuf>,
+    map: ColumnMap,
+) -> Result<(Vec<ResolvedTicket>, Option<Taxonomy>)> {
+    let Some(file) = file else {
+        return Ok((sample::tickets()?, Some(sample::taxonomy())));
+    };
+    let name = file.display().to_string();
+    let bytes = std::fs::read(&file).with_context(|| name.clone())?;
+    let options = Options { map, system: "export".to_owned() };
+    let export = exports::read(&bytes, &options).with_context(|| name)?;
+    Ok((export.rows, None))
+}
+
+/// A measurement's output is its result alone.
+struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: &str, _: u64, _: &str) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self, _: &str) {}
+    fn note(&self, _: &str) {}
+}

@@ -1,0 +1,37 @@
+//! `deskhand-eval`: what Deskhand is worth, measured.
+
+mod bench;
+mod desk;
+mod leave_one_out;
+mod output;
+mod sample;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measure Deskhand: accuracy on a history, the sample's soundness, speed.
+#[derive(Debug, Parser)]
+#[command(name = "deskhand-eval", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    model: desk::ModelArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    LeaveOneOut(leave_one_out::Args),
+    Sample(sample::Args),
+    BenchTriage(bench::Args),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Cli { command, model } = Cli::parse();
+    match command {
+        Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
+        Command::Sample(args) => sample::run(&model, args).await,
+        Command::BenchTriage(args) => bench::run(&model, args).await,
+    }
+}

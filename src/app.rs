@@ -1,0 +1,146 @@
+//! The composition root: the only place that knows every part.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::domain::{Clock, IdSource};
+use crate::index::EmbeddedIndex;
+use crate::inference::Inference;
+use crate::model::{Cache, Encoder, Fetcher, Manifest, Progress, Sources, Tokenizer};
+use crate::store::{SqliteStore, Store};
+use crate::triage::{Parts, Triage};
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Time-ordered random identifiers (UUID version 7).
+#[derive(Debug, Clone, Copy)]
+pub struct SystemIds;
+
+impl IdSource for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    fn next(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// The opened parts of the service.
+pub struct App {
+    /// The service.
+    pub triage: Arc<Triage>,
+    store: Arc<SqliteStore>,
+    inference: Inference,
+}
+
+impl App {
+    /// Fetches the model where it is missing, loads it, opens the data folder and puts the
+    /// service together.
+    ///
+    /// # Errors
+    /// No source has the model, its files make no encoder, or the data folder cannot be opened or
+    /// was written by another encoder.
+    pub async fn open(config: &Config, progress: &dyn Progress) -> Result<Self> {
+        let manifest = manifest(config)?;
+        let folder = fetcher(config)?.ensure(&manifest, progress).await?;
+        let store = Arc::new(SqliteStore::open(&config.data.folder).await?);
+        store.bind_encoder(&manifest.fingerprint()).await?;
+        let inference = load(&manifest, folder, threads(config)).await?;
+        let shared: Arc<dyn Store> = store.clone();
+        let parts = Parts {
+            index: Arc::new(EmbeddedIndex::new(Arc::clone(&shared), manifest.fingerprint())),
+            store: shared,
+            inference: inference.clone(),
+            encoder: manifest,
+            policy: config.policy,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        };
+        Ok(Self { triage: Arc::new(Triage::new(parts)), store, inference })
+    }
+
+    /// Lets the encoder finish what waits and closes the store.
+    pub async fn close(&self, patience: Duration) {
+        if !self.inference.close(patience).await {
+            tracing::warn!("the encoder was still busy when time ran out");
+        }
+        self.store.close().await;
+    }
+}
+
+async fn load(manifest: &Manifest, folder: PathBuf, threads: usize) -> Result<Inference> {
+    let manifest = manifest.clone();
+    let loaded = tokio::task::spawn_blocking(move || -> Result<_> {
+        let encoder = Encoder::load(&manifest, &folder, threads)?;
+        Ok((encoder, Tokenizer::load(&folder, manifest.max_tokens)?))
+    });
+    let (encoder, tokenizer) = loaded.await?.context("the model could not be loaded")?;
+    Ok(Inference::start(encoder, tokenizer)?)
+}
+
+fn threads(config: &Config) -> usize {
+    match config.model.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// The configured model's manifest.
+///
+/// # Errors
+/// There is no such model.
+pub fn manifest(config: &Config) -> Result<Manifest> {
+    let name = &config.model.name;
+    Manifest::find(name).with_context(|| format!("no model is called {name:?}"))
+}
+
+/// Where verified model files are kept.
+///
+/// # Errors
+/// No folder is configured and the user has no home folder.
+pub fn model_cache(config: &Config) -> Result<Cache> {
+    let configured = &config.model.cache;
+    if !configured.as_os_str().is_empty() {
+        return Ok(Cache::new(configured));
+    }
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+        .or_else(|| folder("LOCALAPPDATA"))
+        .context("no home folder for the model cache; name one with model.cache")?;
+    Ok(Cache::new(cache.join("deskhand").join("models")))
+}
+
+/// What brings models, as configured. `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured.
+///
+/// # Errors
+/// A token's file cannot be read, or there is no cache folder.
+pub fn fetcher(config: &Config) -> Result<Fetcher> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let token = config
+        .hub_token(variable("HF_TOKEN"))
+        .with_context(|| format!("{}", config.model.hub_token_file.display()))?;
+    let folder = &config.model.folder;
+    let sources = Sources {
+        folder: Some(folder.clone()).filter(|f| !f.as_os_str().is_empty()),
+        hub_endpoint: variable("HF_ENDPOINT").unwrap_or_else(|| config.model.hub_endpoint.clone()),
+        hub_token: token,
+        python: config.model.python.clone(),
+        offline: config.model.offline
+            || variable("HF_HUB_OFFLINE").is_some_and(|v| v != "0" && v != "false"),
+    };
+    Ok(Fetcher::new(model_cache(config)?, sources))
+}

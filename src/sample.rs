@@ -1,0 +1,73 @@
+//! The sample history: a year of an invented company's tickets, built into the program.
+//!
+//! It is synthetic and its people are fictional; see `eval/sample/README.md`.
+
+use crate::domain::{ResolvedTicket, Taxonomy};
+use crate::exports::{self, ExportError, Options};
+
+/// The system that sample tickets say they come from.
+pub const SYSTEM: &str = "sample";
+
+const TAXONOMY: &str = include_str!("../models/taxonomy/sample.toml");
+
+/// One file a month.
+const MONTHS: [&str; 12] = [
+    include_str!("../eval/sample/2025-01.jsonl"),
+    include_str!("../eval/sample/2025-02.jsonl"),
+    include_str!("../eval/sample/2025-03.jsonl"),
+    include_str!("../eval/sample/2025-04.jsonl"),
+    include_str!("../eval/sample/2025-05.jsonl"),
+    include_str!("../eval/sample/2025-06.jsonl"),
+    include_str!("../eval/sample/2025-07.jsonl"),
+    include_str!("../eval/sample/2025-08.jsonl"),
+    include_str!("../eval/sample/2025-09.jsonl"),
+    include_str!("../eval/sample/2025-10.jsonl"),
+    include_str!("../eval/sample/2025-11.jsonl"),
+    include_str!("../eval/sample/2025-12.jsonl"),
+];
+
+/// The company's labels.
+///
+/// # Panics
+/// Never in a released build: a test reads it.
+#[expect(clippy::expect_used, reason = "embedded at compile time and read by a test")]
+pub fn taxonomy() -> Taxonomy {
+    Taxonomy::from_toml(TAXONOMY).expect("the sample taxonomy")
+}
+
+/// Every ticket, oldest first.
+///
+/// # Errors
+/// Never in a released build: a test reads them.
+pub fn tickets() -> Result<Vec<ResolvedTicket>, ExportError> {
+    let options = Options { system: SYSTEM.to_owned(), ..Options::default() };
+    let mut tickets = Vec::new();
+    for month in MONTHS {
+        let export = exports::read(month.as_bytes(), &options)?;
+        if let Some(fault) = export.faults.first() {
+            return Err(ExportError::Unreadable(fault.to_string()));
+        }
+        tickets.extend(export.rows);
+    }
+    Ok(tickets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_is_in_the_taxonomy() {
+        let (taxonomy, tickets) = (taxonomy(), tickets().unwrap());
+        assert!(tickets.len() >= 600);
+        for ticket in &tickets {
+            let outcome = &ticket.outcome;
+            let category = outcome.category.as_deref().unwrap();
+            let team = outcome.team.as_deref().unwrap();
+            assert!(taxonomy.category(category).is_some(), "{category}");
+            assert!(taxonomy.team(team).is_some(), "{team}");
+            assert!(taxonomy.priorities.contains(outcome.priority.as_ref().unwrap()));
+            assert!(outcome.resolution.is_some() && ticket.ticket.created_at.is_some());
+        }
+    }
+}

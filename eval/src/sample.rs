@@ -125,13 +125,13 @@ fn id(ticket: &ResolvedTicket) -> &str {
 /// cleaning takes them off.
 fn variety(tickets: &[ResolvedTicket], checks: &mut Checks) {
     checks.check(tickets.len() >= 600, format!("{} tickets, expected at least 600", tickets.len()));
-    let words = |t: &ResolvedTicket| &t.ticket.text;
-    let texts: HashSet<_> = tickets.iter().map(|t| (&words(t).subject, &words(t).body)).collect();
+    let texts: HashSet<_> =
+        tickets.iter().map(|t| (&t.ticket.text.subject, &t.ticket.text.body)).collect();
     let twice = tickets.len() - texts.len();
     checks.check(twice == 0, format!("{twice} tickets have another's text, expected none"));
     let mut runs: HashMap<String, HashSet<&str>> = HashMap::new();
     for ticket in tickets {
-        let body = TicketText { body: words(ticket).body.clone(), ..TicketText::default() };
+        let body = TicketText { body: ticket.ticket.text.body.clone(), ..TicketText::default() };
         let body = text::clean(&body).text.to_lowercase();
         let words: Vec<&str> =
             body.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -149,7 +149,7 @@ fn variety(tickets: &[ResolvedTicket], checks: &mut Checks) {
         ),
     );
     let foreign = |t: &&ResolvedTicket| {
-        !matches!(text::detect(&text::clean(words(t)).text), "en" | text::UNDETERMINED)
+        !matches!(text::detect(&text::clean(&t.ticket.text).text), "en" | text::UNDETERMINED)
     };
     let share: Share = tickets.iter().map(|t| foreign(&t)).collect();
     checks.check((0.05..0.15).contains(&share.value()), format!("{share} are not English"));
@@ -192,11 +192,12 @@ fn truths(tickets: &[ResolvedTicket], truth: &Truth, checks: &mut Checks) -> Res
     );
     let bounced = truth.bounced.iter().filter(|b| by_id.contains_key(b.as_str())).count();
     checks.check(bounced == 5 && truth.bounced.len() == 5, format!("{bounced} bounced tickets"));
-    let (from, to) = (truth.major_incident.from.parse()?, truth.major_incident.to.parse()?);
+    let from: jiff::Timestamp = truth.major_incident.from.parse()?;
+    let to: jiff::Timestamp = truth.major_incident.to.parse()?;
     let created = |t: &ResolvedTicket| t.ticket.created_at;
     let inside = truth.major_incident.tickets.iter().filter(|i| {
         let at = by_id.get(i.as_str()).and_then(|t| created(t));
-        at.is_some_and(|at: jiff::Timestamp| from <= at && at <= to)
+        at.is_some_and(|at| from <= at && at <= to)
     });
     let (inside, listed) = (inside.count(), truth.major_incident.tickets.len());
     checks.check(

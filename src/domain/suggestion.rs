@@ -171,9 +171,7 @@ pub struct Timings {
     pub search: f32,
     /// Votes, policy and draft.
     pub decide: f32,
-    /// The transaction.
-    pub store: f32,
-    /// All of it.
+    /// All of it, up to the point where the answer was ready to be stored.
     pub total: f32,
 }
 

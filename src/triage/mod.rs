@@ -272,7 +272,17 @@ impl Question<'_> {
             (Some(prototypes), Some(vector)) => vote::described(&prototypes.similarities(vector)),
             _ => Vec::new(),
         };
+        let category_prior = if category_prior.is_empty() {
+            vote::uniform(taxonomy.categories.iter().map(|c| &c.label))
+        } else {
+            category_prior
+        };
         let team_prior = vote::described_teams(&category_prior, taxonomy);
+        let team_prior = if team_prior.is_empty() {
+            vote::uniform(taxonomy.teams.iter().map(|t| &t.label))
+        } else {
+            team_prior
+        };
         let priority_prior = vote::described_priorities(taxonomy);
         let category = vote::vote(
             self.neighbours,

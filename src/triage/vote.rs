@@ -6,8 +6,10 @@ use crate::domain::{Neighbour, Outcome, Regime, Taxonomy};
 
 /// A neighbour this similar counts as one full vote for its label; less similar ones count less.
 const FULL_VOTE: f32 = 0.8;
-/// A neighbour less similar than this does not count: any two texts are about this much alike.
+/// A neighbour no more similar than this adds no certainty: any two texts are about this much alike.
 const NO_VOTE: f32 = 0.2;
+/// What all votes together are worth at the least: even unlike tickets make a better guess than none.
+const LEAST_WORTH: f32 = 0.05;
 /// Sharpens the vote towards the most similar neighbours.
 const VOTE_TEMPERATURE: f32 = 0.08;
 /// Sharpens the similarities to descriptions into a distribution.
@@ -62,6 +64,12 @@ pub(super) fn described_teams(categories: &[Scored], taxonomy: &Taxonomy) -> Vec
     teams.into_iter().map(|(team, p)| (team.to_owned(), p)).collect()
 }
 
+/// Where not even descriptions speak for a label, each is as likely as the next.
+pub(super) fn uniform<'a>(labels: impl ExactSizeIterator<Item = &'a String>) -> Vec<Scored> {
+    let share = 1.0 / labels.len().max(1) as f32;
+    labels.map(|label| (label.clone(), share)).collect()
+}
+
 /// Without history a priority cannot be told from words: `normal`, or else the middle one, leads.
 pub(super) fn described_priorities(taxonomy: &Taxonomy) -> Vec<Scored> {
     let all = &taxonomy.priorities;
@@ -84,14 +92,13 @@ pub(super) fn vote(
 ) -> Evidence {
     let voters: Vec<(&str, f32)> = neighbours
         .iter()
-        .filter(|n| n.score > NO_VOTE)
         .filter_map(|n| field(&n.outcome).map(|label| (label, n.score)))
         .filter(|(label, _)| known(label))
         .collect();
     let nearest = voters.iter().map(|v| v.1).reduce(f32::max);
     let mut labels: HashMap<&str, f32> = HashMap::new();
     // Strength says how much the votes are worth together, the softmax how they are shared out.
-    let strength: f32 = voters.iter().map(|v| worth(v.1)).sum();
+    let strength = voters.iter().map(|v| worth(v.1)).sum::<f32>().max(LEAST_WORTH);
     let powers: f32 = voters.iter().map(|v| power(v.1, nearest)).sum();
     let total = strength + PROTOTYPE_VOTES;
     for &(label, score) in &voters {

@@ -1,0 +1,95 @@
+//! The direction of dependencies, and which crates each room may touch.
+
+use std::path::{Path, PathBuf};
+
+/// Rooms by storey. A room may use those of the storeys below, never its neighbours.
+const STOREYS: [&[&str]; 7] = [
+    &["domain"],
+    &["text", "judge"],
+    &["model", "exports"],
+    &["inference", "store"],
+    &["index"],
+    &["triage", "sample"],
+    &["http", "config", "lifecycle"],
+];
+
+/// Above all of them; may use everything.
+const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
+
+/// A crate and the rooms that may name it.
+const CRATES: [(&str, &[&str]); 6] = [
+    ("axum", &["http", "console"]),
+    ("candle_core", &["model"]),
+    ("tokenizers", &["model"]),
+    ("sqlx", &["store"]),
+    ("clap", &["cli", "main"]),
+    ("anyhow", &["app", "cli", "main"]),
+];
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let inside = path.strip_prefix(&root).unwrap();
+                let room = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((room.trim_end_matches(".rs").to_owned(), inside.to_owned(), text));
+            }
+        }
+    }
+    assert!(found.len() > 30);
+    found
+}
+
+fn storey(room: &str) -> Option<usize> {
+    STOREYS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// The rooms that a file names as `crate::room`.
+fn uses(text: &str) -> Vec<&str> {
+    text.match_indices("crate::")
+        .map(|(at, found)| {
+            let rest = &text[at + found.len()..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            &rest[..end]
+        })
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+#[test]
+fn dependencies_point_downwards() {
+    for (room, path, text) in sources() {
+        let Some(own) = storey(&room) else {
+            assert!(ROOF.contains(&room.as_str()) || room == "main", "{room} has no storey");
+            continue;
+        };
+        for used in uses(&text) {
+            let below = storey(used).is_some_and(|s| s < own || used == room);
+            assert!(below, "{} ({room}) must not use {used}", path.display());
+        }
+    }
+}
+
+#[test]
+fn crates_stay_in_their_rooms() {
+    for (room, path, text) in sources() {
+        for (name, rooms) in CRATES {
+            let used = text.contains(&format!("{name}::"));
+            assert!(!used || rooms.contains(&room.as_str()), "{}: {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    for (_, path, text) in sources() {
+        assert!(!text.contains("unsafe "), "{}", path.display());
+    }
+}

@@ -1,0 +1,91 @@
+//! Our encoder against candle-transformers' BERT, on the real weights.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+use deskhand::sample;
+use deskhand::text;
+
+use crate::support::{load, weights};
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The reference: one text at a time, mean over tokens, unit length.
+fn reference(model: &BertModel, ids: &[u32]) -> Vec<f32> {
+    let ids = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+    let types = ids.zeros_like().unwrap();
+    let hidden = model.forward(&ids, &types, None).unwrap();
+    let mean = hidden.mean(1).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
+    let length = cosine(&mean, &mean).sqrt();
+    mean.into_iter().map(|x| x / length).collect()
+}
+
+#[test]
+fn two_hundred_tickets_embed_as_with_candle_transformers() {
+    let (encoder, tokenizer) = load();
+    let config = std::fs::read(weights().join("config.json")).unwrap();
+    let config: Config = serde_json::from_slice(&config).unwrap();
+    let tensors =
+        candle_core::safetensors::load(weights().join("model.safetensors"), &Device::Cpu).unwrap();
+    let model =
+        BertModel::load(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu), &config)
+            .unwrap();
+    let tickets = sample::tickets().unwrap();
+    let windows: Vec<Vec<u32>> = tickets
+        .iter()
+        .step_by(5)
+        .take(200)
+        .map(|t| tokenizer.windows(&text::clean(&t.ticket.text).text).unwrap().windows.remove(0))
+        .collect();
+    assert_eq!(windows.len(), 200);
+    let sequences: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+    for batch in sequences.chunks(40) {
+        let embedded = encoder.embed(batch).unwrap();
+        for (ids, ours) in batch.iter().zip(&embedded) {
+            let theirs = reference(&model, ids);
+            let similarity = cosine(ours, &theirs);
+            assert!(similarity > 0.9999, "{similarity} on {} tokens", ids.len());
+            let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4, "{worst} on {} tokens", ids.len());
+        }
+    }
+}
+
+#[test]
+fn a_text_embeds_the_same_alone_and_among_others() {
+    let (encoder, tokenizer) = load();
+    let texts = ["vpn", "My laptop does not start since the update this morning.", "Drucker"];
+    let windows: Vec<Vec<u32>> =
+        texts.iter().map(|t| tokenizer.windows(t).unwrap().windows.remove(0)).collect();
+    let all: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+    for (sequence, among) in all.iter().zip(encoder.embed(&all).unwrap()) {
+        let alone = encoder.embed(&[sequence]).unwrap().remove(0);
+        assert!(cosine(&alone, &among) > 0.999_999);
+        assert!((cosine(&alone, &alone) - 1.0).abs() < 1e-5, "not of unit length");
+    }
+}
+
+#[test]
+fn impossible_input_is_an_error_not_a_panic() {
+    let (encoder, _) = load();
+    let too_long = vec![101; 513];
+    for sequence in [&[][..], &[999_999][..], &too_long] {
+        assert!(encoder.embed(&[sequence]).is_err());
+    }
+    assert!(encoder.embed(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_long_text_is_windowed_and_what_is_left_out_is_said() {
+    let (_, tokenizer) = load();
+    let short = tokenizer.windows("The printer is out of paper").unwrap();
+    assert_eq!((short.windows.len(), short.truncated), (1, false));
+    let two = tokenizer.windows(&"printer ".repeat(300)).unwrap();
+    assert_eq!((two.windows.len(), two.truncated), (2, false));
+    let many = tokenizer.windows(&"printer ".repeat(5000)).unwrap();
+    assert!(many.truncated);
+    assert!(many.windows.iter().all(|w| w.len() <= 256 && w[0] == 101 && w.last() == Some(&102)));
+    assert_eq!(tokenizer.windows("").unwrap().windows, [[101, 102]]);
+}

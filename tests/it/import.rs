@@ -1,0 +1,93 @@
+//! `deskhand import`, on files as people have them.
+
+use std::path::Path;
+
+use deskhand::domain::WorkspaceId;
+use deskhand::store::{Counts, SqliteStore, Store};
+
+use crate::support::{Desk, deskhand, resolved, small_history};
+
+async fn counts(data: &Path) -> Counts {
+    let store = SqliteStore::open(data).await.unwrap();
+    let counts = store.counts(&WorkspaceId::main()).await.unwrap();
+    store.close().await;
+    counts
+}
+
+#[tokio::test]
+async fn importing_a_file_twice_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("jira.csv"));
+    let rows = "Issue key,Summary,Description,Issue Type,Priority,Created\n\
+                IT-1,VPN down,\"cannot connect,\nsince nine\",VPN,High,2025-03-04 09:00\n\
+                IT-2,Printer jams,second floor,Printing,Low,2025-03-05 10:00\n\
+                IT-3,Broken row,x,y,z,not a time\n";
+    std::fs::write(&file, rows).unwrap();
+    let arguments = ["import", file.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let output = deskhand(&arguments).output();
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert!(messages.contains("line 5, Created: expected a time"), "{messages}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "2 imported, 0 unchanged, 1 left out\n");
+    let before = counts(&data).await;
+    assert_eq!((before.tickets, before.searchable), (2, 2));
+    assert_eq!(deskhand(&arguments).success(), "0 imported, 2 unchanged, 1 left out\n");
+    assert_eq!(counts(&data).await, before);
+    std::fs::write(&file, rows.replace("second floor", "third floor")).unwrap();
+    assert_eq!(deskhand(&arguments).success(), "1 imported, 1 unchanged, 1 left out\n");
+    assert_eq!(counts(&data).await, before);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.csv");
+    let data = folder.path().join("data");
+    let (name, data) = (file.to_str().unwrap(), data.to_str().unwrap());
+    for (content, complaint) in [
+        ("", "the file is empty"),
+        ("a,b\n1,2\n", "--map subject=a"),
+        ("[{}]", "one ticket on each line"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let error = deskhand(&["import", name, "--data", data]).failure();
+        assert!(error.contains(complaint), "{error}");
+    }
+    let error = deskhand(&["import", "/nowhere.csv", "--data", data]).failure();
+    assert!(error.contains("/nowhere.csv"), "{error}");
+    let error = deskhand(&["import", name, "--map", "topic=x"]).failure();
+    assert!(error.contains("handling_minutes"), "lists the fields: {error}");
+}
+
+#[tokio::test]
+async fn a_desk_takes_its_labels_from_its_own_history() {
+    let desk = Desk::with(&small_history()).await;
+    let taxonomy = desk.triage.taxonomy(&desk.workspace).await.unwrap();
+    let labels: Vec<&str> = taxonomy.categories.iter().map(|c| c.label.as_str()).collect();
+    assert_eq!(labels, ["Password reset", "Printing", "VPN"]);
+    desk.import(&[resolved("T-50", "no coffee", "Kitchen", "Descaled it.")]).await;
+    let grown = desk.triage.taxonomy(&desk.workspace).await.unwrap();
+    assert_eq!(grown.version, taxonomy.version + 1);
+    assert!(grown.category("Kitchen").is_some());
+}
+
+#[tokio::test]
+async fn a_row_without_any_text_is_left_out_and_reported() {
+    let desk = Desk::new().await;
+    let report =
+        desk.import(&[resolved("T-1", " ", "x", "y"), resolved("T-2", "a", "x", "y")]).await;
+    assert_eq!((report.imported, report.blank), (1, vec![0]));
+}
+
+#[test]
+fn another_encoders_data_folder_is_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap().to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = SqliteStore::open(folder.path()).await.unwrap();
+        store.bind_encoder("bge-small-en-v1.5:0123456789ab").await.unwrap();
+        store.close().await;
+    });
+    let error = deskhand(&["triage", "printer jams", "--data", &data]).failure();
+    assert!(error.contains("bge-small-en-v1.5") && error.contains("all-MiniLM-L6-v2"), "{error}");
+}

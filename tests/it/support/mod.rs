@@ -1,0 +1,203 @@
+//! What tests share: the real encoder (loaded once), a service on a folder of its own, and the
+//! built program.
+
+mod hub;
+mod program;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use deskhand::config::Layers;
+use deskhand::domain::time::FixedClock;
+use deskhand::domain::{
+    ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
+};
+use deskhand::http::{Limits, Readiness, State, router};
+use deskhand::index::EmbeddedIndex;
+use deskhand::inference::Inference;
+use deskhand::model::{Encoder, Manifest, Tokenizer};
+use deskhand::store::{SqliteStore, Store};
+use deskhand::triage::{ImportProgress, ImportReport, Parts, Triage};
+use deskhand::{app, console};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+pub(crate) use hub::Hub;
+pub(crate) use program::{Program, RunningDemo, deskhand};
+
+/// The default encoder's manifest.
+pub(crate) fn manifest() -> Manifest {
+    Manifest::find("all-MiniLM-L6-v2").unwrap()
+}
+
+/// The folder of the real weights. `make test` has put them there.
+pub(crate) fn weights() -> std::path::PathBuf {
+    let config = Layers::new().environment(std::env::vars()).build().unwrap();
+    let cache = app::model_cache(&config).unwrap();
+    let faults = cache.verify(&manifest());
+    assert!(faults.is_empty(), "run `deskhand models fetch` first: {faults:?}");
+    cache.folder(&manifest())
+}
+
+/// The real encoder and tokenizer, for a test that wants them to itself.
+pub(crate) fn load() -> (Encoder, Tokenizer) {
+    let folder = weights();
+    let encoder = Encoder::load(&manifest(), &folder, 2).unwrap();
+    (encoder, Tokenizer::load(&folder, manifest().max_tokens).unwrap())
+}
+
+/// The real encoder behind its queue, loaded once for all tests.
+pub(crate) fn inference() -> Inference {
+    static SHARED: OnceLock<Inference> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| {
+        let (encoder, tokenizer) = load();
+        Inference::start(encoder, tokenizer).unwrap()
+    });
+    shared.clone()
+}
+
+/// Identifiers that count up, so that a test's output is the same each time.
+#[derive(Default)]
+pub(crate) struct CountingIds(AtomicU64);
+
+impl IdSource for CountingIds {
+    fn next(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::Relaxed)) + 1)
+    }
+}
+
+pub(crate) struct NoProgress;
+
+impl ImportProgress for NoProgress {
+    fn advance(&self, _: usize) {}
+}
+
+/// A service with a data folder of its own, and its router.
+pub(crate) struct Desk {
+    pub(crate) triage: Arc<Triage>,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) router: Router,
+    _folder: TempDir,
+}
+
+impl Desk {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).await.unwrap());
+        let manifest = manifest();
+        let defaults = Layers::new().build().unwrap();
+        let triage = Arc::new(Triage::new(Parts {
+            index: Arc::new(EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint())),
+            store,
+            inference: inference(),
+            encoder: manifest,
+            policy: defaults.policy,
+            clock: Arc::new(FixedClock("2026-01-02T03:04:05Z".parse().unwrap())),
+            ids: Arc::new(CountingIds::default()),
+        }));
+        let readiness = Readiness::default();
+        readiness.ready();
+        let state = State {
+            triage: Arc::new(OnceLock::from(Arc::clone(&triage))),
+            readiness: Arc::new(readiness),
+            ids: Arc::new(CountingIds::default()),
+            limits: Limits {
+                body_bytes: defaults.server.max_body_bytes,
+                time: Duration::from_secs(60),
+            },
+        };
+        let router = router(state, console::routes());
+        Self { triage, workspace: WorkspaceId::main(), router, _folder: folder }
+    }
+
+    /// A desk that remembers these tickets.
+    pub(crate) async fn with(tickets: &[ResolvedTicket]) -> Self {
+        let desk = Self::new().await;
+        desk.import(tickets).await;
+        desk
+    }
+
+    pub(crate) async fn import(&self, tickets: &[ResolvedTicket]) -> ImportReport {
+        self.triage.import(&self.workspace, tickets, None, &NoProgress).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Posts bytes as JSON and reads the JSON answer.
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> (StatusCode, Value) {
+        let request = Request::post("/v1/triage").header("content-type", "application/json");
+        let response = self.send(request.body(body.into()).unwrap()).await;
+        let status = response.status();
+        let problem = !status.is_success();
+        let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!(content_type.starts_with("application/problem+json"), problem, "{content_type}");
+        (status, json(response).await)
+    }
+
+    /// Posts a ticket that must be answered.
+    pub(crate) async fn triage(&self, ticket: Value) -> Value {
+        let (status, answer) = self.post(ticket.to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
+    }
+}
+
+pub(crate) async fn json(response: Response<Body>) -> Value {
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// A resolved ticket in a few words.
+pub(crate) fn resolved(
+    id: &str,
+    subject: &str,
+    category: &str,
+    resolution: &str,
+) -> ResolvedTicket {
+    ResolvedTicket {
+        ticket: Ticket {
+            text: TicketText { subject: subject.to_owned(), ..TicketText::default() },
+            requester: None,
+            created_at: None,
+            source: Some(ExternalRef { system: "test".to_owned(), id: id.to_owned(), url: None }),
+        },
+        outcome: Outcome {
+            category: Some(category.to_owned()),
+            team: Some(format!("{category} team")),
+            priority: Some("normal".to_owned()),
+            resolution: Some(resolution.to_owned()),
+            ..Outcome::default()
+        },
+    }
+}
+
+/// A small history with three clear categories.
+pub(crate) fn small_history() -> Vec<ResolvedTicket> {
+    let rows = [
+        ("VPN", "VPN drops every few minutes", "Installed client 6.2.6. Rebooted the laptop."),
+        ("VPN", "cannot connect to the VPN from home", "Installed client 6.2.6."),
+        (
+            "VPN",
+            "VPN gateway unreachable since the update",
+            "Removed the old client. Installed client 6.2.6.",
+        ),
+        ("Printing", "printer jams on the second floor", "Replaced the fuser."),
+        ("Printing", "my print job never comes out", "Linked the badge again."),
+        ("Printing", "printer prints blank pages", "Changed the toner."),
+        ("Password reset", "forgot my password", "Reset it by phone."),
+        ("Password reset", "password expired, cannot log in", "Set a temporary password."),
+        ("Password reset", "please reset my password", "Reset it in the portal."),
+    ];
+    let numbered = rows.iter().enumerate();
+    numbered
+        .map(|(n, (category, subject, fix))| resolved(&format!("T-{n}"), subject, category, fix))
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! The built program, run as users run it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a test waits for what takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run of the program.
+pub(crate) struct Program(Command);
+
+/// `deskhand` with these arguments, untouched by the environment's settings, offline unless the
+/// test says otherwise.
+pub(crate) fn deskhand(arguments: &[&str]) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskhand"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("HF_")) {
+        command.env_remove(name);
+    }
+    // With the weights in the cache no command may open a connection.
+    command.env("DESKHAND__MODEL__OFFLINE", "true");
+    Program(command)
+}
+
+impl Program {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn output(mut self) -> Output {
+        self.0.output().unwrap()
+    }
+
+    /// Runs with this on standard input.
+    pub(crate) fn with_input(mut self, input: &str) -> Output {
+        self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.0.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs, expects success, and returns standard output.
+    pub(crate) fn success(self) -> String {
+        let output = self.output();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs, expects failure, and returns standard error.
+    pub(crate) fn failure(self) -> String {
+        let output = self.output();
+        assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    pub(crate) fn spawn(mut self) -> Child {
+        self.0.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+/// A demo on a port of its own, killed when dropped.
+pub(crate) struct RunningDemo {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl RunningDemo {
+    /// Starts a demo on this data folder. Does not wait for it to be ready.
+    pub(crate) fn start(data: &Path) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = ["demo", "--listen", &listen, "--data", data.to_str().unwrap()];
+        let child = deskhand(&arguments).spawn();
+        Self { child, address: format!("http://{listen}") }
+    }
+
+    /// Waits until `/readyz` says yes, and returns what it says.
+    pub(crate) async fn ready(&self) -> Value {
+        let start = Instant::now();
+        loop {
+            let answer = reqwest::get(format!("{}/readyz", self.address)).await;
+            if let Ok(answer) = answer
+                && answer.status().is_success()
+            {
+                return answer.json().await.unwrap();
+            }
+            assert!(start.elapsed() < PATIENCE, "not ready in {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Posts a ticket; an error means that no whole answer came.
+    pub(crate) async fn triage(&self, ticket: &Value) -> reqwest::Result<Value> {
+        let request = reqwest::Client::new().post(format!("{}/v1/triage", self.address));
+        request.json(ticket).send().await?.error_for_status()?.json().await
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit status.
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for RunningDemo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,4 +1,36 @@
-//! Deskhand.
+//! Deskhand: self-hosted ticket triage. A ticket comes in; category, owner team, priority, the
+//! resolved tickets like it and a drafted reply go out. Nothing leaves the machine.
+//!
+//! # The map of the house
+//!
+//! Each storey may use those below it, never its neighbours; `tests/it/architecture.rs` checks it.
+//!
+//! | storey | room | what it is for |
+//! |---|---|---|
+//! | roof | [`cli`] | the commands, one a file |
+//! | | [`app`] | the composition root: the only place that knows every part |
+//! | | [`console`], [`telemetry`] | pages for people; logs |
+//! | 7 | [`http`] | routes, limits, errors as problem documents |
+//! | | [`config`], [`lifecycle`] | settings in layers; tracked tasks, soft and hard shutdown |
+//! | 6 | [`triage`] | **the service**: assess, decide, draft, import |
+//! | | [`sample`] | the built-in history of an invented company |
+//! | 5 | [`index`] | the resolved tickets most like a vector |
+//! | 4 | [`store`] | the system of record: use cases, one transaction each |
+//! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
+//! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
+//! | | [`exports`] | other systems' exports, read as resolved tickets |
+//! | 2 | [`text`] | cleaning, language, sentences |
+//! | | [`judge`] | figures with their intervals |
+//! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
+//!
+//! # One ticket's way through
+//!
+//! [`http`] parses the request into a [`domain::Ticket`]. [`triage::Triage::triage`] cleans it
+//! ([`text::clean`]), embeds it in one forward pass ([`inference::Inference::embed`]), searches
+//! once ([`index::TicketIndex::search`]), lets neighbours and descriptions vote, decides by
+//! policy, drafts from the best resolution, and writes ticket and suggestion in one transaction
+//! ([`store::Store::record`]). Only then is it answered.
+
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -1,7 +1,7 @@
 //! The encoder behind a queue: one thread owns it, and overload is an answer, not an accident.
 //!
 //! Callers tokenize on blocking threads and hand windows of token ids over. The owning thread asks
-//! [`plan`] (pure) for the next batch as soon as it is free; there is no waiting window, so an idle
+//! `plan` (pure) for the next batch as soon as it is free; there is no waiting window, so an idle
 //! service answers at once and a busy one batches by itself. Interactive work goes before bulk.
 
 mod plan;

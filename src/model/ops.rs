@@ -1,4 +1,4 @@
-//! The [`kernels`](super::kernels) as candle operations on contiguous `f32` tensors.
+//! The [`kernels`] as candle operations on contiguous `f32` tensors.
 
 use candle_core::{CpuStorage, CustomOp1, InplaceOp1, InplaceOp2, Layout, Result, Shape, bail};
 

@@ -17,13 +17,11 @@ const COMMANDS: [&[&str]; 8] = [
 
 #[test]
 fn help_is_as_committed() {
-    let mut all = String::new();
-    for command in COMMANDS {
+    let help = COMMANDS.map(|command| {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
-        let help = deskhand(&arguments).success();
-        all.push_str(&format!("$ deskhand {}\n{help}\n", arguments.join(" ")));
-    }
-    insta::assert_snapshot!(all);
+        format!("$ deskhand {}\n{}", arguments.join(" "), deskhand(&arguments).success())
+    });
+    insta::assert_snapshot!(help.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The integration tests: one binary, so that the encoder is loaded once.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod api;
 mod architecture;

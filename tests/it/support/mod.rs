@@ -109,7 +109,7 @@ impl Desk {
             ids: Arc::new(CountingIds::default()),
             limits: Limits {
                 body_bytes: defaults.server.max_body_bytes,
-                time: Duration::from_secs(60),
+                time: Duration::from_mins(1),
             },
         };
         let router = router(state, console::routes());

@@ -63,6 +63,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
             while triage.store().counts(&workspace).await?.searchable < DEMO_READY {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
+            triage.warm_up(&workspace).await?;
             publish(&triage);
             greet(&address);
             anyhow::Ok(())

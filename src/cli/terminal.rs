@@ -59,6 +59,10 @@ impl Progress for Downloads {
         say(&format!("{file} is here and verified"));
     }
 
+    fn shows_helpers(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     fn note(&self, message: &str) {
         if let Some(bar) = self.current().take() {
             bar.finish_and_clear();

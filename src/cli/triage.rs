@@ -102,7 +102,7 @@ fn for_people(suggestion: &Suggestion) -> String {
             }
         }
         None => {
-            let _ = writeln!(out, "\nNo draft: no similar ticket says enough about this one.");
+            let _ = writeln!(out, "\nNo draft: no similar ticket says surely enough what to do.");
         }
     }
     out.trim_end().to_owned()

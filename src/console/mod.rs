@@ -18,6 +18,7 @@ pub fn routes() -> Router<State> {
             "/assets/console.css",
             page("text/css; charset=utf-8", include_str!("assets/console.css")),
         )
+        .route("/assets/icon.svg", page("image/svg+xml", include_str!("assets/icon.svg")))
         .route(
             "/assets/console.js",
             page("text/javascript; charset=utf-8", include_str!("assets/console.js")),

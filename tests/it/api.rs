@@ -143,7 +143,7 @@ async fn the_console_loads_nothing_from_elsewhere() {
     let html = axum::body::to_bytes(page.into_body(), usize::MAX).await.unwrap();
     let html = String::from_utf8(html.to_vec()).unwrap();
     assert!(!html.contains("http://") && !html.contains("https://"));
-    for asset in ["/assets/console.css", "/assets/console.js"] {
+    for asset in ["/assets/console.css", "/assets/console.js", "/assets/icon.svg"] {
         assert!(html.contains(asset));
         let response = desk.send(Request::get(asset).body(Body::empty()).unwrap()).await;
         assert_eq!(response.status(), StatusCode::OK);

@@ -26,6 +26,7 @@ const REGIMES = {
 
 const NO_DRAFT = {
   no_similar_resolution: "No resolved ticket is similar enough to draft from.",
+  uncertain_category: "What this is about is too uncertain to draft an answer.",
   no_resolution_text: "Similar tickets were resolved, but none says how.",
   empty: "There is nothing to answer.",
   other_language: "The similar tickets were resolved in another language.",
@@ -57,8 +58,9 @@ function field(name, decided) {
     element("div", { className: "label", text: label ?? "–" }),
     element("div", {}, verdict, ` (${why.join(", ")})`),
   ];
-  if (decided.alternatives.length > 0) {
-    const others = decided.alternatives.map((a) => `${a.label} ${percent(a.probability)}`);
+  const likely = decided.alternatives.filter((a) => a.probability >= 0.01);
+  if (likely.length > 0) {
+    const others = likely.map((a) => `${a.label} ${percent(a.probability)}`);
     parts.push(element("div", { className: "quiet", text: `or ${others.join(", ")}` }));
   }
   return [element("dt", { text: name }), element("dd", {}, ...parts)];

@@ -135,6 +135,7 @@ impl Server {
                 body_bytes: config.server.max_body_bytes,
                 time: Duration::from_secs(config.server.request_timeout_seconds),
             },
+            loopback_names_only: !config.server.allow_unauthenticated,
         };
         let router = http::router(state, console::routes());
         let (stop, task) = (lifecycle.clone(), lifecycle.clone());

@@ -46,6 +46,7 @@ codes! {
     BodyUnreadable "body_unreadable" BAD_REQUEST "The body could not be read.";
     NotFound "not_found" NOT_FOUND "There is nothing here.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This method is not known here.";
+    UnknownHost "unknown_host" MISDIRECTED_REQUEST "This service does not go by that name.";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large.";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json.";
     EmptyTicket "empty_ticket" UNPROCESSABLE_ENTITY "The ticket is empty.";

@@ -1,6 +1,7 @@
 //! What every request passes through: a request id and one log line, headers, a time limit.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{Request, State as Shared};
@@ -73,6 +74,32 @@ pub(super) async fn security_headers(request: Request, next: Next) -> Response {
     response
 }
 
+/// Refuses requests addressed to another name than this computer's, where that is asked for.
+pub(super) async fn own_name(
+    Shared(state): Shared<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if state.loopback_names_only && !host.is_some_and(is_loopback) {
+        return ApiError::from(ErrorCode::UnknownHost)
+            .detail(
+                "only localhost and loopback addresses are answered; for a proxy that passes \
+                 other names on, set server.allow_unauthenticated = true",
+            )
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether a `Host` header, with or without a port, names this computer.
+fn is_loopback(host: &str) -> bool {
+    let port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, p)| port(p)).map_or(host, |(name, _)| name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Gives up on a request that takes too long. Its work in the queue is dropped with it.
 pub(super) async fn time_limit(
     Shared(state): Shared<State>,
@@ -96,4 +123,20 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
     ApiError::from(ErrorCode::Internal).source(&format!("panic: {message}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_computers_names_are_its_own() {
+        for own in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "127.1.2.3"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil:80", "10.0.0.1"]
+        {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
 }

@@ -33,6 +33,9 @@ pub struct State {
     pub ids: Arc<dyn IdSource>,
     /// What a request may cost.
     pub limits: Limits,
+    /// Answer only requests that were addressed to this computer by name. A page from elsewhere
+    /// whose own name is made to point here (DNS rebinding) is then refused.
+    pub loopback_names_only: bool,
 }
 
 /// What a request may cost.
@@ -54,6 +57,7 @@ pub fn router(state: State, pages: Router<State>) -> Router {
         .fallback(async || ApiError::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::from(ErrorCode::MethodNotAllowed))
         .layer(axum::middleware::from_fn_with_state(state.clone(), layers::time_limit))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), layers::own_name))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(axum::middleware::from_fn(layers::security_headers))
         .layer(axum::middleware::from_fn_with_state(state.clone(), layers::trace))

@@ -125,6 +125,15 @@ async fn every_answer_names_its_request() {
 }
 
 #[tokio::test]
+async fn a_page_that_points_its_own_name_here_is_refused() {
+    let desk = Desk::new().await;
+    let rebound = Request::get("/readyz").header("host", "evil.example:8080").body(Body::empty());
+    let response = desk.send(rebound.unwrap()).await;
+    assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(read_json(response).await["code"], "unknown_host");
+}
+
+#[tokio::test]
 async fn a_known_path_with_another_method_says_so() {
     let desk = Desk::new().await;
     let response = desk.send(Request::get("/v1/triage").body(Body::empty()).unwrap()).await;

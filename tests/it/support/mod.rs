@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use deskhand::config::Layers;
 use deskhand::domain::time::FixedClock;
 use deskhand::domain::{
@@ -111,6 +111,7 @@ impl Desk {
                 body_bytes: defaults.server.max_body_bytes,
                 time: Duration::from_mins(1),
             },
+            loopback_names_only: true,
         };
         let router = router(state, console::routes());
         Self { triage, workspace: WorkspaceId::main(), router, _folder: folder }
@@ -127,7 +128,8 @@ impl Desk {
         self.triage.import(&self.workspace, tickets, None, &NoProgress).await.unwrap()
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Response<Body> {
+        request.headers_mut().entry("host").or_insert(HeaderValue::from_static("localhost:8080"));
         self.router.clone().oneshot(request).await.unwrap()
     }
 

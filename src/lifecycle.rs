@@ -27,11 +27,6 @@ impl Lifecycle {
         self.soft.cancelled().await;
     }
 
-    /// Whether shutdown has begun.
-    pub fn is_stopping(&self) -> bool {
-        self.soft.is_cancelled()
-    }
-
     /// Begins shutdown.
     pub fn stop(&self) {
         self.soft.cancel();

@@ -10,7 +10,7 @@ use super::Common;
 use super::terminal::{Downloads, Rows, say};
 use crate::app::App;
 use crate::domain::{Taxonomy, WorkspaceId};
-use crate::exports::{self, ColumnMap, Options};
+use crate::exports::{self, ColumnMap, Options, RowFault};
 
 /// Faulty rows that are listed; the rest is counted.
 const SHOWN_FAULTS: usize = 20;
@@ -22,7 +22,7 @@ const SHOWN_FAULTS: usize = 20;
     deskhand import export.csv --map subject=Titel,team=\"Assigned to\"\n\n\
     Fields: id, subject, body, messages, requester, created_at, resolved_at, category, team,\n\
     priority, resolution, handling_minutes, url. The columns of common systems are recognised.\n\
-    A faulty row is reported and left out. Importing a file again changes nothing.")]
+    A faulty row is reported and left out; a time that cannot be read is reported and skipped. Importing a file again changes nothing.")]
 pub(super) struct ImportArgs {
     /// The export
     file: PathBuf,
@@ -56,21 +56,36 @@ pub(super) async fn run(common: &Common, args: ImportArgs) -> Result<()> {
         say(&format!("columns left alone: {}", export.unused.join(", ")));
     }
     let app = App::open(&config, &Downloads::default()).await?;
+    if taxonomy.is_some() && app.triage.store().taxonomy(&WorkspaceId::main()).await?.is_some() {
+        app.close(Duration::from_secs(5)).await;
+        anyhow::bail!("this desk has labels already; --taxonomy is for a new one");
+    }
     let rows = Rows::new(export.rows.len(), "Importing");
     let imported = app.triage.import(&WorkspaceId::main(), &export.rows, taxonomy, &rows).await;
     rows.finish();
     app.close(Duration::from_secs(5)).await;
     let report = imported?;
-    for fault in export.faults.iter().take(SHOWN_FAULTS) {
-        say(&format!("{name}: {fault}"));
-    }
-    if export.faults.len() > SHOWN_FAULTS {
-        say(&format!("… and {} more", export.faults.len() - SHOWN_FAULTS));
-    }
+    list(&name, "left out", &export.faults);
+    list(&name, "taken without that field", &export.warnings);
     super::print(&format!(
         "{} imported, {} unchanged, {} left out",
         report.imported,
         report.unchanged,
-        export.faults.len() + report.blank.len()
-    ))
+        export.faults.len() + report.blank.len() + report.repeated
+    ))?;
+    anyhow::ensure!(
+        !export.rows.is_empty() || export.faults.is_empty(),
+        "no row of {name} could be read"
+    );
+    Ok(())
+}
+
+/// Tells of faults, the first of them one by one.
+fn list(name: &str, consequence: &str, faults: &[RowFault]) {
+    for fault in faults.iter().take(SHOWN_FAULTS) {
+        say(&format!("{name}: {fault} ({consequence})"));
+    }
+    if faults.len() > SHOWN_FAULTS {
+        say(&format!("… and {} more ({consequence})", faults.len() - SHOWN_FAULTS));
+    }
 }

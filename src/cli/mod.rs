@@ -8,6 +8,7 @@ mod serve;
 mod terminal;
 mod triage;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -70,7 +71,7 @@ impl Common {
             layers = layers.file(&name, &text);
         }
         Ok(layers
-            .environment(std::env::vars())
+            .environment(environment())
             .flag("--data", "data", "folder", self.data.clone())
             .flag("--model-folder", "model", "folder", self.model_folder.clone())
             .flag("--offline", "model", "offline", self.offline.then(|| "true".to_owned())))
@@ -87,6 +88,14 @@ impl Common {
         crate::telemetry::init(&config.log);
         Ok(config)
     }
+}
+
+/// The environment's variables that are text; settings are.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
 }
 
 /// A person at a terminal wants to hear of what goes wrong, not of every request.

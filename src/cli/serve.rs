@@ -1,5 +1,6 @@
 //! `deskhand demo` and `deskhand serve`.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ use crate::{console, http, sample, telemetry};
 
 /// Sample tickets that are in before the demo calls itself ready.
 const DEMO_READY: u64 = 100;
+
+/// The default of `data.folder`, and what the demo takes in its place.
+const DEFAULT_FOLDER: &str = "deskhand-data";
+const DEMO_FOLDER: &str = "deskhand-demo";
 
 /// Try it: fetch the encoder, import the sample history, serve a page to paste tickets into.
 #[derive(Debug, Args)]
@@ -45,6 +50,10 @@ pub(super) struct ServeArgs {
 pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
     let mut config = config(common, args.listen)?;
     super::quieten(&mut config);
+    // Invented tickets must never vote on a real desk: the demo keeps to a folder of its own.
+    if config.data.folder == Path::new(DEFAULT_FOLDER) {
+        config.data.folder = DEMO_FOLDER.into();
+    }
     let server = Server::start(config).await?;
     let opened = server.open().await;
     let app = server.or_stop(opened).await?;
@@ -55,6 +64,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
     server.readiness.import(Some(ImportStatus { done: 0, total: tickets.len() }));
     let (readiness, lifecycle) = (Arc::clone(&server.readiness), server.lifecycle.clone());
     let (publish, address) = (server.publisher(), server.address.clone());
+    let fail = server.failure();
     server.lifecycle.spawn(async move {
         let shown = Rows::new(tickets.len(), "Importing the sample history");
         let progress = DemoProgress { shown: &shown, readiness: &readiness, total: tickets.len() };
@@ -79,7 +89,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        say(&format!("the sample history could not be imported: {error:#}"));
+                        fail(error.context("the sample history could not be imported"));
                         lifecycle.stop();
                     }
                 }
@@ -113,6 +123,8 @@ struct Server {
     readiness: Arc<Readiness>,
     triage: Arc<OnceLock<Arc<Triage>>>,
     address: String,
+    /// The first thing that went wrong in the background.
+    failure: Arc<OnceLock<anyhow::Error>>,
 }
 
 impl Server {
@@ -135,18 +147,20 @@ impl Server {
                 body_bytes: config.server.max_body_bytes,
                 time: Duration::from_secs(config.server.request_timeout_seconds),
             },
-            loopback_names_only: !config.server.allow_unauthenticated,
+            hosts: config.server.hosts.split(',').map(|h| h.trim().to_owned()).collect(),
         };
         let router = http::router(state, console::routes());
         let (stop, task) = (lifecycle.clone(), lifecycle.clone());
+        let failure = Arc::new(OnceLock::new());
+        let failed = Arc::clone(&failure);
         lifecycle.spawn(async move {
             let served = http::serve(listener, router, async move { stop.stopping().await }).await;
             if let Err(error) = served {
-                tracing::error!(%error, "the listener failed");
+                let _ = failed.set(anyhow::Error::from(error).context("the listener failed"));
             }
             task.stop();
         });
-        Ok(Self { config, lifecycle, readiness, triage, address })
+        Ok(Self { config, lifecycle, readiness, triage, address, failure })
     }
 
     /// Opens everything else, unless a signal comes first.
@@ -176,6 +190,14 @@ impl Server {
         }
     }
 
+    /// Keeps the first failure of a background task, for the exit status.
+    fn failure(&self) -> impl Fn(anyhow::Error) + Send + 'static {
+        let failure = Arc::clone(&self.failure);
+        move |error| {
+            let _ = failure.set(error);
+        }
+    }
+
     /// Waits for the end: soft at first, then hard.
     async fn run(self, app: App) -> Result<()> {
         self.lifecycle.stopping().await;
@@ -185,7 +207,10 @@ impl Server {
         }
         app.close(Duration::from_secs(5)).await;
         tracing::info!("stopped");
-        Ok(())
+        match Arc::into_inner(self.failure).and_then(OnceLock::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }
 
@@ -210,6 +235,6 @@ fn greet(address: &str) {
          curl -s {address}/v1/triage -H 'content-type: application/json' \\\n    \
          -d '{{\"subject\": \"VPN drops every few minutes\", \
          \"body\": \"Working from home, GlobalProtect disconnects since the update.\"}}'\n\n\
-         It is open to this computer only. Stop it with Ctrl-C.\n"
+         There are no accounts: whoever reaches this address may use it. Stop it with Ctrl-C.\n"
     ));
 }

@@ -37,6 +37,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Serve on a public address without accounts.
     pub allow_unauthenticated: bool,
+    /// Names that requests may come by, besides this computer's own; separated by commas.
+    pub hosts: String,
     /// Longest request body.
     pub max_body_bytes: usize,
     /// Longest time for a request.

@@ -131,6 +131,23 @@ impl Taxonomy {
         self.categories.iter().find(|c| c.label == label)
     }
 
+    /// Takes from another taxonomy what this one has nothing of: priorities, teams, categories.
+    pub fn fill_from(&mut self, other: &Self) {
+        if self.priorities.is_empty() {
+            self.priorities.clone_from(&other.priorities);
+        }
+        if self.categories.is_empty() {
+            // Their owners only make sense together with the teams that they name.
+            let own_teams = !self.teams.is_empty();
+            let owner = |c: &Category| c.team.clone().filter(|_| !own_teams);
+            let filled = other.categories.iter().map(|c| Category { team: owner(c), ..c.clone() });
+            self.categories = filled.collect();
+        }
+        if self.teams.is_empty() {
+            self.teams.clone_from(&other.teams);
+        }
+    }
+
     /// Adds the labels that these outcomes use and the taxonomy lacks. A new category belongs to
     /// the team that solved most of its tickets. Returns whether anything was added, and if so
     /// raises the version.

@@ -20,7 +20,12 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
             Ok(false) => break,
             Ok(true) => {
                 let line = record.position().map_or(line, csv::Position::line);
-                match row(line, &record, columns.len(), &found, &options.system) {
+                if record.len() != columns.len() {
+                    export.faults.push(ragged(line, columns.len(), record.len()));
+                    continue;
+                }
+                let values = Record { record: &record, found: &found };
+                match resolved_ticket(line, &values, &options.system, &mut export.warnings) {
                     Ok(ticket) => export.rows.push(ticket),
                     Err(fault) => export.faults.push(fault),
                 }
@@ -35,21 +40,10 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
     Ok(export)
 }
 
-fn row(
-    line: u64,
-    record: &StringRecord,
-    expected: usize,
-    found: &Found,
-    system: &str,
-) -> Result<crate::domain::ResolvedTicket, RowFault> {
-    if record.len() != expected {
-        let reason = format!(
-            "expected {expected} fields, found {}; is a quote or a separator missing?",
-            record.len()
-        );
-        return Err(RowFault { line, column: None, reason });
-    }
-    resolved_ticket(line, &Record { record, found }, system)
+fn ragged(line: u64, expected: usize, found: usize) -> RowFault {
+    let reason =
+        format!("expected {expected} fields, found {found}; is a quote or a separator missing?");
+    RowFault { line, column: None, reason }
 }
 
 struct Record<'a> {

@@ -29,7 +29,8 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
     let columns: Vec<String> = columns.into_iter().cloned().collect();
     let found = Found::among(&columns, &options.map)?;
     for (line, object) in &objects {
-        match resolved_ticket(*line, &Object { object, found: &found }, &options.system) {
+        let values = Object { object, found: &found };
+        match resolved_ticket(*line, &values, &options.system, &mut export.warnings) {
             Ok(ticket) => export.rows.push(ticket),
             Err(fault) => export.faults.push(fault),
         }

@@ -30,6 +30,8 @@ pub struct Export {
     pub rows: Vec<ResolvedTicket>,
     /// Those that do not, and why.
     pub faults: Vec<RowFault>,
+    /// Values that could not be read and that a ticket can do without.
+    pub warnings: Vec<RowFault>,
     /// Which column became which field.
     pub columns: Vec<(Field, String)>,
     /// Columns that were left alone.
@@ -162,20 +164,21 @@ mod tests {
     #[test]
     fn a_bad_row_names_its_line_and_field_and_spares_the_rest() {
         let export = read_text(
-            "{\"subject\":\"a\",\"category\":\"x\"}\n\n{\"subject\":7}\n{broken\n{\"subject\":\"b\",\"created_at\":\"soon\"}\n{\"subject\":\"c\"}\n",
+            "{\"subject\":\"a\",\"category\":\"x\"}\n\n{\"subject\":7}\n{broken\n{\"subject\":\"b\",\"minutes\":\"soon\"}\n{\"subject\":\"c\"}\n",
         );
         let subjects: Vec<_> = export.rows.iter().map(|r| r.ticket.text.subject.as_str()).collect();
         assert_eq!(subjects, ["a", "c"]);
         let places: Vec<_> = export.faults.iter().map(|f| (f.line, f.column.as_deref())).collect();
-        assert_eq!(places, [(3, Some("subject")), (4, None), (5, Some("created_at"))]);
+        assert_eq!(places, [(3, Some("subject")), (4, None), (5, Some("minutes"))]);
     }
 
     #[test]
     fn csv_lines_are_counted_across_quoted_breaks() {
-        let export = read_text("subject,created\n\"a\nb\",2025-01-01\nc,never\n");
-        assert_eq!(export.rows.len(), 1);
-        assert_eq!(export.faults[0].line, 4);
-        assert_eq!(export.faults[0].column.as_deref(), Some("created"));
+        let export = read_text("subject,created\n\"a\nb\",2025-01-01\nc,never\nd\n");
+        assert_eq!(export.rows.len(), 2, "a ticket can do without its time");
+        let place = |f: &RowFault| (f.line, f.column.clone());
+        assert_eq!(place(&export.warnings[0]), (4, Some("created".to_owned())));
+        assert_eq!(place(&export.faults[0]), (5, None));
     }
 
     #[test]
@@ -193,6 +196,15 @@ mod tests {
         assert!(matches!(refused, Err(ExportError::NoText { .. })), "{refused:?}");
         let refused = read(b"subject\nx\n", &options("body=text"));
         assert!(matches!(refused, Err(ExportError::NoSuchColumn { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_bare_status_is_no_resolution() {
+        let export =
+            read_text("Summary,Resolution,Created\na,Done,04/Mar/25 9:15 AM\nb,Rebooted it,\n");
+        assert_eq!(export.rows[0].outcome.resolution, None);
+        assert_eq!(export.rows[1].outcome.resolution.as_deref(), Some("Rebooted it"));
+        assert_eq!(export.rows[0].ticket.created_at.unwrap().to_string(), "2025-03-04T09:15:00Z");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) fn resolved_ticket(
     line: u64,
     values: &impl Values,
     system: &str,
+    warnings: &mut Vec<RowFault>,
 ) -> Result<ResolvedTicket, RowFault> {
     let fault = |field: Field, reason: String| RowFault {
         line,
@@ -36,11 +37,6 @@ pub(super) fn resolved_ticket(
         reason,
     };
     let text = |field| values.text(field).map_err(|reason| fault(field, reason));
-    let time = |field| {
-        text(field)?
-            .map(|value| timestamp(&value).ok_or_else(|| fault(field, no_time(&value))))
-            .transpose()
-    };
     let minutes = text(Field::Minutes)?
         .map(|value| {
             value.trim().parse().map_err(|_| {
@@ -58,16 +54,24 @@ pub(super) fn resolved_ticket(
         return Err(RowFault { line, column: None, reason });
     }
     let label = |field| Ok::<_, RowFault>(text(field)?.map(|value| value.trim().to_owned()));
+    let mut time = |field| -> Result<Option<Timestamp>, RowFault> {
+        let Some(value) = text(field)? else { return Ok(None) };
+        let read = timestamp(&value);
+        if read.is_none() {
+            warnings.push(fault(field, no_time(&value)));
+        }
+        Ok(read)
+    };
+    let (created_at, resolved_at) = (time(Field::Created)?, time(Field::Resolved)?);
     let outcome = Outcome {
         category: label(Field::Category)?,
         team: label(Field::Team)?,
         priority: label(Field::Priority)?,
-        resolution: text(Field::Resolution)?,
-        resolved_at: time(Field::Resolved)?,
+        resolution: text(Field::Resolution)?.filter(|text| !is_status(text)),
+        resolved_at,
         handling_minutes: minutes,
     };
     let requester = text(Field::Requester)?;
-    let created_at = time(Field::Created)?;
     let id = match text(Field::Id)? {
         Some(id) if id.len() > MAX_ID => {
             return Err(fault(Field::Id, format!("expected at most {MAX_ID} bytes")));
@@ -88,6 +92,37 @@ fn no_time(value: &str) -> String {
     format!("expected a time such as 2025-03-04T09:15:00Z or 2025-03-04 09:15, found {shown:?}")
 }
 
+/// What systems put where a resolution should be.
+const STATUSES: [&str; 14] = [
+    "done",
+    "fixed",
+    "resolved",
+    "closed",
+    "solved",
+    "complete",
+    "completed",
+    "duplicate",
+    "unresolved",
+    "won't fix",
+    "won't do",
+    "cannot reproduce",
+    "incomplete",
+    "declined",
+];
+
+fn is_status(text: &str) -> bool {
+    STATUSES.iter().any(|status| text.trim().eq_ignore_ascii_case(status))
+}
+
+/// How times without an offset are written where the month has a name, so that nothing is guessed.
+const NAMED_MONTHS: [&str; 5] = [
+    "%d/%b/%y %I:%M %p",
+    "%d/%b/%Y %H:%M",
+    "%d-%b-%Y %H:%M:%S",
+    "%d-%b-%Y %H:%M",
+    "%b %d, %Y %I:%M %p",
+];
+
 /// ISO 8601 with an offset, or without one and then in UTC; with or without a time of day.
 fn timestamp(value: &str) -> Option<Timestamp> {
     let value = value.trim();
@@ -99,7 +134,8 @@ fn timestamp(value: &str) -> Option<Timestamp> {
         .unwrap_or(value)
         .parse::<DateTime>()
         .or_else(|_| DateTime::strptime("%Y-%m-%d %H:%M", value))
-        .ok()?;
+        .ok()
+        .or_else(|| NAMED_MONTHS.iter().find_map(|f| DateTime::strptime(f, value).ok()))?;
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 

@@ -55,7 +55,7 @@ codes! {
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here.";
     NotReady "not_ready" SERVICE_UNAVAILABLE "The service is still starting.";
     Overloaded "overloaded" SERVICE_UNAVAILABLE "The service is busy.";
-    Unavailable "unavailable" SERVICE_UNAVAILABLE "The data cannot be reached.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot answer now.";
     Timeout "timeout" GATEWAY_TIMEOUT "The request took too long.";
 }
 
@@ -152,9 +152,10 @@ impl From<TriageError> for ApiError {
                 );
             }
             TriageError::Inference(InferenceError::Overloaded) => ErrorCode::Overloaded,
-            TriageError::Inference(InferenceError::Stopped) => ErrorCode::NotReady,
+            TriageError::Inference(InferenceError::Stopped) | TriageError::Store(_) => {
+                ErrorCode::Unavailable
+            }
             TriageError::Inference(_) => ErrorCode::Internal,
-            TriageError::Store(_) => ErrorCode::Unavailable,
         };
         Self::from(code).source(&error)
     }

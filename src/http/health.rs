@@ -49,11 +49,6 @@ impl Readiness {
         self.status().import = import;
     }
 
-    /// Whether tickets can be triaged.
-    pub fn is_ready(&self) -> bool {
-        self.status().ready
-    }
-
     /// What is being done now.
     pub fn describe(&self) -> String {
         self.status().stage.clone()

@@ -74,30 +74,34 @@ pub(super) async fn security_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses requests addressed to another name than this computer's, where that is asked for.
+/// Refuses requests addressed to a name that this service does not go by.
 pub(super) async fn own_name(
     Shared(state): Shared<State>,
     request: Request,
     next: Next,
 ) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if state.loopback_names_only && !host.is_some_and(is_loopback) {
-        return ApiError::from(ErrorCode::UnknownHost)
-            .detail(
-                "only localhost and loopback addresses are answered; for a proxy that passes \
-                 other names on, set server.allow_unauthenticated = true",
-            )
-            .into_response();
+    let listed =
+        |host: &str| state.hosts.iter().any(|h| h.eq_ignore_ascii_case(without_port(host)));
+    let any = state.hosts.iter().any(|h| h == "*");
+    if any || host.is_some_and(|host| is_loopback(host) || listed(host)) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    ApiError::from(ErrorCode::UnknownHost)
+        .detail("add the name to server.hosts if requests may come by it")
+        .into_response()
 }
 
 /// Whether a `Host` header, with or without a port, names this computer.
 fn is_loopback(host: &str) -> bool {
-    let port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
-    let name = host.rsplit_once(':').filter(|(_, p)| port(p)).map_or(host, |(name, _)| name);
+    let name = without_port(host);
     name.eq_ignore_ascii_case("localhost")
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn without_port(host: &str) -> &str {
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
 }
 
 /// Gives up on a request that takes too long. Its work in the queue is dropped with it.

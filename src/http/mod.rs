@@ -33,9 +33,9 @@ pub struct State {
     pub ids: Arc<dyn IdSource>,
     /// What a request may cost.
     pub limits: Limits,
-    /// Answer only requests that were addressed to this computer by name. A page from elsewhere
-    /// whose own name is made to point here (DNS rebinding) is then refused.
-    pub loopback_names_only: bool,
+    /// Names that requests may be addressed to, besides this computer's own; `*` means every one.
+    /// A page from elsewhere whose own name is made to point here (DNS rebinding) is refused.
+    pub hosts: Arc<[String]>,
 }
 
 /// What a request may cost.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer, Windows};
+use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer};
 use thread::{Job, Queue};
 
 /// Interactive requests that may wait at once; one more is told to come back.
@@ -34,8 +34,6 @@ pub enum Lane {
 pub struct Embedding {
     /// Of unit length.
     pub vector: Vec<f32>,
-    /// Tokens read, special ones included.
-    pub tokens: usize,
     /// Whether the text was longer than what was read.
     pub truncated: bool,
 }
@@ -68,7 +66,6 @@ struct Shared {
     queue: Arc<Queue>,
     interactive: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
-    dimensions: usize,
 }
 
 impl Drop for Shared {
@@ -84,7 +81,6 @@ impl Inference {
     /// # Errors
     /// The thread could not be started.
     pub fn start(encoder: Encoder, tokenizer: Tokenizer) -> Result<Self, EncoderError> {
-        let dimensions = encoder.dimensions();
         let queue = Arc::new(Queue::default());
         thread::start(encoder, Arc::clone(&queue)).map_err(|e| EncoderError::Config {
             file: "inference thread".to_owned(),
@@ -95,14 +91,8 @@ impl Inference {
             queue,
             interactive: Arc::new(Semaphore::new(INTERACTIVE_PERMITS)),
             bulk: Arc::new(Semaphore::new(BULK_PERMITS)),
-            dimensions,
         };
         Ok(Self { shared: Arc::new(shared) })
-    }
-
-    /// Length of an embedding.
-    pub fn dimensions(&self) -> usize {
-        self.shared.dimensions
     }
 
     /// Embeds one text.
@@ -113,7 +103,7 @@ impl Inference {
     /// [`InferenceError::Overloaded`] on the interactive lane when too many wait already; an error
     /// of the encoder concerns this text alone, never others of its batch.
     pub async fn embed(&self, text: String, lane: Lane) -> Result<Embedding, InferenceError> {
-        let _permit = match lane {
+        let permit = match lane {
             Lane::Interactive => Arc::clone(&self.shared.interactive)
                 .try_acquire_owned()
                 .map_err(|_| InferenceError::Overloaded)?,
@@ -122,22 +112,18 @@ impl Inference {
                 .await
                 .map_err(|_| InferenceError::Stopped)?,
         };
-        let Windows { windows, truncated } = self.tokenize(text).await?;
-        let tokens = windows.iter().map(Vec::len).sum();
+        let tokenizer = Arc::clone(&self.shared.tokenizer);
+        // The permit goes with the work: a caller that leaves gives it back only when the work ends.
+        let tokenize = tokio::task::spawn_blocking(move || (tokenizer.windows(&text), permit));
+        let (windows, _permit) = tokenize.await.map_err(|_| InferenceError::Stopped)?;
+        let windows = windows?;
+        let truncated = windows.truncated;
         let (reply, answer) = oneshot::channel();
         if !self.shared.queue.push(Job { windows, lane, reply }) {
             return Err(InferenceError::Stopped);
         }
         let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
-        Ok(Embedding { vector, tokens, truncated })
-    }
-
-    async fn tokenize(&self, text: String) -> Result<Windows, InferenceError> {
-        let tokenizer = Arc::clone(&self.shared.tokenizer);
-        tokio::task::spawn_blocking(move || tokenizer.windows(&text))
-            .await
-            .map_err(|_| InferenceError::Stopped)?
-            .map_err(InferenceError::Tokenize)
+        Ok(Embedding { vector, truncated })
     }
 
     /// Stops taking work; what waits is still done. Returns whether the thread ended in time.

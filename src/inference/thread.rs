@@ -1,6 +1,7 @@
 //! The thread that owns the encoder, and the queue in front of it.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use tokio::sync::oneshot;
 
 use super::plan::{Waiting, plan};
 use super::{InferenceError, Lane};
-use crate::model::Encoder;
 use crate::model::encoder::normalise;
+use crate::model::{Encoder, Windows};
 
 /// One text's windows and where to send its vector.
 pub(super) struct Job {
-    pub(super) windows: Vec<Vec<u32>>,
+    pub(super) windows: Windows,
     pub(super) lane: Lane,
     pub(super) reply: oneshot::Sender<Result<Vec<f32>, InferenceError>>,
 }
@@ -77,7 +78,7 @@ impl Queue {
         let waiting: Vec<Waiting> = state
             .jobs
             .iter()
-            .map(|job| Waiting { lane: job.lane, tokens: job.windows.iter().map(Vec::len).sum() })
+            .map(|job| Waiting { lane: job.lane, tokens: job.windows.tokens() })
             .collect();
         let picked = plan(&waiting, interactive_run);
         let mut batch: Vec<Job> =
@@ -118,20 +119,27 @@ pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> 
 /// few steps and never fails its neighbours.
 fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
     let sequences: Vec<&[u32]> =
-        batch.iter().flat_map(|job| job.windows.iter().map(Vec::as_slice)).collect();
-    match encoder.embed(&sequences) {
+        batch.iter().flat_map(|job| job.windows.windows.iter().map(Vec::as_slice)).collect();
+    // A panic in the numerics is an error of the text that causes it, not the end of the service.
+    let computed = std::panic::catch_unwind(AssertUnwindSafe(|| encoder.embed(&sequences)));
+    let computed = match computed {
+        Ok(Ok(vectors)) => Ok(vectors),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
+    };
+    match computed {
         Ok(vectors) => {
             let mut vectors = vectors.into_iter();
             for job in batch {
-                let parts = vectors.by_ref().take(job.windows.len());
-                let vector = merge(&job.windows, parts);
+                let parts = vectors.by_ref().take(job.windows.windows.len());
+                let vector = merge(&job.windows.windows, parts);
                 // A caller that has gone away no longer wants its answer.
                 let _ = job.reply.send(Ok(vector));
             }
         }
         Err(error) if batch.len() == 1 => {
             for job in batch {
-                let _ = job.reply.send(Err(InferenceError::Encoder(error.to_string())));
+                let _ = job.reply.send(Err(InferenceError::Encoder(error.clone())));
             }
         }
         Err(_) => {

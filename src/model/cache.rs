@@ -1,6 +1,6 @@
 //! Verified model files on disk.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -72,15 +72,18 @@ impl Cache {
         manifest.files.iter().filter_map(check).collect()
     }
 
-    /// Waits for, and takes, the right to change a model's files. Other processes wait meanwhile;
-    /// the lock goes when the file is dropped or the process ends.
-    pub(super) fn lock(&self, manifest: &Manifest) -> Result<File, CacheError> {
+    /// Takes the right to change a model's files, unless another process has it. The lock goes
+    /// when the file is dropped or the process ends.
+    pub(super) fn try_lock(&self, manifest: &Manifest) -> Result<Option<File>, CacheError> {
         let folder = self.folder(manifest);
         fs::create_dir_all(&folder).map_err(|e| CacheError::io(&folder, e))?;
         let path = folder.join(".lock");
         let file = File::create(&path).map_err(|e| CacheError::io(&path, e))?;
-        file.lock().map_err(|e| CacheError::io(&path, e))?;
-        Ok(file)
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(CacheError::io(&path, e)),
+        }
     }
 }
 

@@ -112,11 +112,6 @@ impl Encoder {
         })
     }
 
-    /// Length of an embedding.
-    pub const fn dimensions(&self) -> usize {
-        self.config.hidden_size
-    }
-
     /// Embeds sequences of token ids, special tokens included: one unit vector each, in order.
     ///
     /// # Errors

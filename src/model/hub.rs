@@ -11,6 +11,8 @@ use super::manifest::HubSource;
 
 /// How long the hub has to say what it holds before the next source is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a download may stand still.
+const STALL: Duration = Duration::from_mins(1);
 /// Large files come in pieces of this size, so that a broken download goes on where it stopped.
 const CHUNK: usize = 8 << 20;
 
@@ -41,8 +43,12 @@ impl HubClient {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(|e| e.to_string())?.block_on(client.download_here(&file, tell))
         });
-        while let Some(bytes) = heard.recv().await {
-            on_bytes(bytes);
+        loop {
+            match tokio::time::timeout(STALL, heard.recv()).await {
+                Ok(Some(bytes)) => on_bytes(bytes),
+                Ok(None) => break,
+                Err(_) => return Err(format!("nothing came for {} s", STALL.as_secs())),
+            }
         }
         work.await.map_err(|e| e.to_string())?
     }
@@ -67,7 +73,12 @@ impl HubClient {
             .await
             .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
             .map_err(|e| root_cause(&e))?;
-        repo.download_with_progress(file, Pieces(tell)).await.map_err(|e| root_cause(&e))
+        let gone = tell.clone();
+        tokio::select! {
+            path = repo.download_with_progress(file, Pieces(tell)) => path.map_err(|e| root_cause(&e)),
+            // Whoever wanted the file has left or lost patience.
+            () = gone.closed() => Err("given up".to_owned()),
+        }
     }
 }
 

@@ -114,13 +114,14 @@ pub trait Store: Send + Sync {
     /// The workspace's newest taxonomy.
     async fn taxonomy(&self, workspace: &WorkspaceId) -> Result<Option<Taxonomy>, StoreError>;
 
-    /// Adds a version of the taxonomy. Saving a version that is there already changes nothing.
+    /// Adds a version of the taxonomy. Returns whether it was added: a version that is there
+    /// already stays as it is.
     async fn save_taxonomy(
         &self,
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// What is known of a ticket by its name elsewhere.
     async fn find(

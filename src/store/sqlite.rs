@@ -42,7 +42,7 @@ impl SqliteStore {
     /// # Errors
     /// The folder or file cannot be made, read or written, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
+        let lock = prepare(folder)
             .map_err(|source| StoreError::Folder { path: folder.display().to_string(), source })?;
         let options = SqliteConnectOptions::new()
             .filename(folder.join(FILE_NAME))
@@ -63,6 +63,7 @@ impl SqliteStore {
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await?;
+        drop(lock);
         Ok(Self { writer, readers })
     }
 
@@ -71,6 +72,18 @@ impl SqliteStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Makes the folder, for its owner's eyes only, and holds back other processes that would bring
+/// the schema up to date at the same moment.
+fn prepare(folder: &Path) -> std::io::Result<std::fs::File> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)?;
+    let lock = std::fs::File::create(folder.join(".lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 #[async_trait]
@@ -106,8 +119,8 @@ impl Store for SqliteStore {
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
+    ) -> Result<bool, StoreError> {
+        let saved = sqlx::query(
             "INSERT INTO taxonomies (workspace, version, document, created_at)
              VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
@@ -117,7 +130,7 @@ impl Store for SqliteStore {
         .bind(now.as_microsecond())
         .execute(&self.writer)
         .await?;
-        Ok(())
+        Ok(saved.rows_affected() == 1)
     }
 
     async fn find(

@@ -3,16 +3,18 @@
 use super::html;
 use crate::domain::TicketText;
 
-/// Characters of one part (subject, body or message) that are looked at. Longer parts are cut, and
-/// the answer says so.
+/// Characters of a ticket, all parts together, that are looked at. What lies behind is left out,
+/// and the answer says so.
 pub const MAX_CHARS: usize = 64 * 1024;
+/// Characters that are left for a model: more than its windows hold.
+pub const MAX_CLEAN_CHARS: usize = 16 * 1024;
 
 /// A ticket's text, cleaned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CleanText {
     /// Subject, body and thread, a paragraph each. Empty if nothing was left.
     pub text: String,
-    /// Whether a part was longer than [`MAX_CHARS`].
+    /// Whether there was more than [`MAX_CHARS`], or more than [`MAX_CLEAN_CHARS`] were left.
     pub truncated: bool,
 }
 
@@ -20,9 +22,11 @@ pub struct CleanText {
 /// signatures off. If a part would be left with nothing (a bare forward, say), it is kept whole.
 pub fn clean(ticket: &TicketText) -> CleanText {
     let mut out = CleanText::default();
+    let mut left = MAX_CHARS;
     let parts = [ticket.subject.as_str(), ticket.body.as_str()];
     for part in parts.into_iter().chain(ticket.messages.iter().map(|m| m.text.as_str())) {
-        let (part, cut) = truncate(part);
+        let (part, taken, cut) = truncate(part, left);
+        left -= taken;
         out.truncated |= cut;
         let cleaned = clean_part(part);
         if !cleaned.is_empty() {
@@ -32,13 +36,18 @@ pub fn clean(ticket: &TicketText) -> CleanText {
             out.text.push_str(&cleaned);
         }
     }
+    let (kept, _, cut) = truncate(&out.text, MAX_CLEAN_CHARS);
+    out.truncated |= cut;
+    let kept = kept.len();
+    out.text.truncate(kept);
     out
 }
 
-fn truncate(text: &str) -> (&str, bool) {
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((at, _)) => (&text[..at], true),
-        None => (text, false),
+/// The first `limit` characters, how many that are, and whether there were more.
+fn truncate(text: &str, limit: usize) -> (&str, usize, bool) {
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => (&text[..at], limit, true),
+        None => (text, text.chars().count(), false),
     }
 }
 
@@ -158,11 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn a_long_part_is_cut_and_says_so() {
-        let ticket = TicketText { body: "x".repeat(MAX_CHARS + 1), ..TicketText::default() };
-        let cleaned = clean(&ticket);
+    fn a_long_ticket_is_cut_and_says_so() {
+        let ticket = |body| TicketText { body, ..TicketText::default() };
+        let cleaned = clean(&ticket("x".repeat(MAX_CLEAN_CHARS + 1)));
         assert!(cleaned.truncated);
-        assert_eq!(cleaned.text.len(), MAX_CHARS);
+        assert_eq!(cleaned.text.len(), MAX_CLEAN_CHARS);
+        assert!(!clean(&ticket("x".repeat(MAX_CLEAN_CHARS))).truncated);
+        // All parts share one allowance, so a thousand messages cost no more than one.
+        let message = Message { author: None, at: None, text: " ".repeat(MAX_CHARS / 2) };
+        let thread = TicketText { messages: vec![message; 3], ..TicketText::default() };
+        assert!(clean(&thread).truncated);
     }
 
     #[test]

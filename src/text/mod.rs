@@ -1,12 +1,12 @@
 //! Ticket text, made fit for a model: HTML to text, quoted replies and signatures off, language.
 //!
-//! Everything here is pure, linear in its input and safe on hostile text.
+//! Everything here is pure, bounded in its work and safe on hostile text.
 
 mod clean;
 mod html;
 mod language;
 mod sentences;
 
-pub use clean::{CleanText, MAX_CHARS, clean};
+pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use language::{UNDETERMINED, detect};
 pub use sentences::sentences;

@@ -1,14 +1,15 @@
 //! Taking in a desk's history.
 
+use std::collections::{HashMap, HashSet};
+
 use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 
-use super::{Triage, TriageError, is_blank};
+use super::{Triage, TriageError, clean, is_blank};
 use crate::domain::ids::hex;
 use crate::domain::{ResolvedTicket, Taxonomy, TicketId, WorkspaceId};
 use crate::inference::Lane;
 use crate::store::{ImportRow, StoreError};
-use crate::text;
 
 /// Rows of one transaction: few enough that a crash costs little work.
 const BATCH: usize = 64;
@@ -26,6 +27,8 @@ pub struct ImportReport {
     pub imported: usize,
     /// Rows that were there already, word for word.
     pub unchanged: usize,
+    /// Rows whose ticket comes again further down; the last one counts.
+    pub repeated: usize,
     /// Rows without any text, by position.
     pub blank: Vec<usize>,
 }
@@ -66,11 +69,16 @@ impl Triage {
     ) -> Result<ImportReport, ImportError> {
         self.learn_labels(workspace, rows, taxonomy).await?;
         let mut report = ImportReport::default();
+        let newest = newest(rows);
         for (at, batch) in rows.chunks(BATCH).enumerate() {
             let mut changed = Vec::new();
             for (offset, row) in batch.iter().enumerate() {
                 let position = at * BATCH + offset;
                 let source = row.ticket.source.as_ref().ok_or(ImportError::NoSource(position))?;
+                if !newest.contains(&position) {
+                    report.repeated += 1;
+                    continue;
+                }
                 let hash = row_hash(row);
                 let known = self.parts.store.find(workspace, source).await?;
                 if is_blank(&row.ticket) {
@@ -96,8 +104,7 @@ impl Triage {
         row: &ResolvedTicket,
         import_hash: String,
     ) -> Result<ImportRow, TriageError> {
-        let cleaned = text::clean(&row.ticket.text);
-        let language = text::detect(&cleaned.text).to_owned();
+        let (cleaned, language) = clean(row.ticket.text.clone()).await?;
         // A row that cleaning empties still has a subject line's worth of nothing to embed; its
         // raw text is no better and no worse than that.
         let readable =
@@ -107,7 +114,7 @@ impl Triage {
             new_id: TicketId::new(self.parts.ids.next()),
             resolved: row.clone(),
             import_hash,
-            language,
+            language: language.to_owned(),
             vector: embedding.vector,
         })
     }
@@ -118,15 +125,38 @@ impl Triage {
         rows: &[ResolvedTicket],
         given: Option<Taxonomy>,
     ) -> Result<(), StoreError> {
-        let own = self.parts.store.taxonomy(workspace).await?;
-        let fresh = own.is_none();
-        let mut taxonomy = own.or(given).unwrap_or_else(|| Taxonomy::empty(workspace.as_str()));
-        let grown = taxonomy.learn_labels(rows.iter().map(|row| &row.outcome));
-        if fresh || grown {
-            self.parts.store.save_taxonomy(workspace, &taxonomy, self.parts.clock.now()).await?;
+        loop {
+            let own = self.parts.store.taxonomy(workspace).await?;
+            let fresh = own.is_none();
+            let worth_saving = fresh && given.is_some();
+            let mut taxonomy = own
+                .or_else(|| given.clone())
+                .unwrap_or_else(|| Taxonomy::empty(workspace.as_str()));
+            let grown = taxonomy.learn_labels(rows.iter().map(|row| &row.outcome));
+            if !grown && !worth_saving {
+                return Ok(());
+            }
+            if fresh {
+                // What the history does not name is decided by the built-in labels.
+                taxonomy.fill_from(&self.default_taxonomy);
+            }
+            // Another process may have saved this version first; then its labels come first.
+            let now = self.parts.clock.now();
+            if self.parts.store.save_taxonomy(workspace, &taxonomy, now).await? {
+                return Ok(());
+            }
         }
-        Ok(())
     }
+}
+
+/// The rows to import: of those with one source, the last. A ticket that an export lists twice has
+/// changed in between.
+fn newest(rows: &[ResolvedTicket]) -> HashSet<usize> {
+    let mut last = HashMap::new();
+    for (position, row) in rows.iter().enumerate() {
+        last.insert(row.ticket.source.as_ref().map(|s| (&s.system, &s.id)), position);
+    }
+    last.into_values().collect()
 }
 
 /// Tells whether a row still says the same. `Debug` prints every field, so none can be forgotten.

@@ -14,14 +14,14 @@ use std::time::Instant;
 
 use crate::domain::{
     Clock, Decision, Degraded, DraftReason, IdSource, LabelDecision, ModelVersions, Neighbour,
-    Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, Timings,
-    WorkspaceId,
+    Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
+    Timings, WorkspaceId,
 };
 use crate::index::{IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{Store, StoreError, TriageRecord};
-use crate::text::{self, UNDETERMINED};
+use crate::text::{self, CleanText, UNDETERMINED};
 pub use import::{ImportError, ImportProgress, ImportReport};
 pub use policy::Policy;
 use policy::{Circumstances, decide};
@@ -143,8 +143,7 @@ impl Triage {
         if is_blank(ticket) {
             return Err(TriageError::EmptyTicket);
         }
-        let cleaned = text::clean(&ticket.text);
-        let language = text::detect(&cleaned.text);
+        let (cleaned, language) = clean(ticket.text.clone()).await?;
         let taxonomy = self.taxonomy(workspace).await?;
         let known = match &ticket.source {
             Some(source) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
@@ -240,6 +239,12 @@ impl Triage {
     pub async fn warm_up(&self, workspace: &WorkspaceId) -> Result<(), TriageError> {
         let taxonomy = self.taxonomy(workspace).await?;
         self.prototypes(workspace, &taxonomy).await?;
+        // A search for nothing in particular loads the index.
+        if let Err(IndexError::Store(error)) =
+            self.parts.index.search(workspace, &[0.0; 1], 0, None).await
+        {
+            return Err(error.into());
+        }
         Ok(())
     }
 
@@ -249,11 +254,7 @@ impl Triage {
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
     ) -> Result<Arc<Prototypes>, InferenceError> {
-        if let Some(prototypes) = self.prototypes.get(workspace, taxonomy) {
-            return Ok(prototypes);
-        }
-        let made = Prototypes::make(&self.parts.inference, taxonomy).await?;
-        Ok(self.prototypes.put(workspace, made))
+        self.prototypes.get(&self.parts.inference, workspace, taxonomy).await
     }
 }
 
@@ -315,6 +316,17 @@ impl Question<'_> {
             decide(policy, &priority, self.circumstances),
         )
     }
+}
+
+/// Cleans a text and tells its language, away from the threads that serve requests: hostile text
+/// may take its time.
+async fn clean(text: TicketText) -> Result<(CleanText, &'static str), InferenceError> {
+    let work = tokio::task::spawn_blocking(move || {
+        let cleaned = text::clean(&text);
+        let language = text::detect(&cleaned.text);
+        (cleaned, language)
+    });
+    work.await.map_err(|_| InferenceError::Stopped)
 }
 
 /// Whether a ticket says nothing at all. One that says something which cleaning takes away (an

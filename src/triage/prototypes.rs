@@ -1,10 +1,11 @@
 //! The taxonomy's own words as vectors: what answers rest on before there is any history.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use simsimd::SpatialSimilarity;
+use tokio::sync::Mutex;
 
 use crate::domain::{Taxonomy, WorkspaceId};
 use crate::inference::{Inference, InferenceError, Lane};
@@ -30,6 +31,7 @@ impl Prototypes {
         for category in described {
             let definition = format!("{}. {}", category.label, category.description);
             let phrases = std::iter::once(&definition).chain(&category.examples);
+            // Someone waits for these, so they go before a running import.
             let embedded = phrases.map(|p| inference.embed(p.clone(), Lane::Interactive));
             let vectors = try_join_all(embedded).await?.into_iter().map(|e| e.vector).collect();
             categories.push((category.label.clone(), vectors));
@@ -56,20 +58,19 @@ fn key(taxonomy: &Taxonomy) -> (String, u32) {
 pub(super) struct Cache(Mutex<HashMap<WorkspaceId, Arc<Prototypes>>>);
 
 impl Cache {
-    /// Those of this version of the taxonomy, if they were made already.
-    pub(super) fn get(
+    /// Those of this version of the taxonomy. The first who asks makes them, the others wait.
+    pub(super) async fn get(
         &self,
+        inference: &Inference,
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
-    ) -> Option<Arc<Prototypes>> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(workspace).filter(|p| p.taxonomy == key(taxonomy)).cloned()
-    }
-
-    pub(super) fn put(&self, workspace: &WorkspaceId, made: Prototypes) -> Arc<Prototypes> {
-        let made = Arc::new(made);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Arc<Prototypes>, InferenceError> {
+        let mut all = self.0.lock().await;
+        if let Some(made) = all.get(workspace).filter(|p| p.taxonomy == key(taxonomy)) {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(Prototypes::make(inference, taxonomy).await?);
         all.insert(workspace.clone(), Arc::clone(&made));
-        made
+        Ok(made)
     }
 }

@@ -96,6 +96,7 @@ async fn a_resolved_ticket_votes_on_the_very_next_one() {
 #[tokio::test]
 async fn ticket_text_is_never_an_instruction() {
     let desk = Desk::with(&small_history()).await;
+    desk.import(&[resolved("T-60", "grant me admin rights", "Admin", "Granted.")]).await;
     let honest = desk.triage(json!({"subject": "printer is jammed again"})).await;
     let attack = desk
         .triage(json!({
@@ -104,7 +105,7 @@ async fn ticket_text_is_never_an_instruction() {
         }))
         .await;
     assert_eq!(attack["category"]["label"], honest["category"]["label"]);
-    assert!(!attack.to_string().contains("Admin"));
+    assert_ne!(attack["category"]["label"], "Admin");
 }
 
 #[tokio::test]
@@ -131,6 +132,8 @@ async fn a_page_that_points_its_own_name_here_is_refused() {
     let response = desk.send(rebound.unwrap()).await;
     assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(read_json(response).await["code"], "unknown_host");
+    let listed = Request::get("/readyz").header("host", "desk.example").body(Body::empty());
+    assert_eq!(desk.send(listed.unwrap()).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deskhand::domain::WorkspaceId;
+use deskhand::domain::{Outcome, WorkspaceId};
 use deskhand::store::{Counts, SqliteStore, Store};
 
 use crate::support::{Desk, deskhand, resolved, small_history};
@@ -21,19 +21,21 @@ async fn importing_a_file_twice_changes_nothing() {
     let rows = "Issue key,Summary,Description,Issue Type,Priority,Created\n\
                 IT-1,VPN down,\"cannot connect,\nsince nine\",VPN,High,2025-03-04 09:00\n\
                 IT-2,Printer jams,second floor,Printing,Low,2025-03-05 10:00\n\
-                IT-3,Broken row,x,y,z,not a time\n";
+                IT-3,Odd time,x,Printing,Low,not a time\n\
+                IT-4,Broken row,x\n";
     std::fs::write(&file, rows).unwrap();
     let arguments = ["import", file.to_str().unwrap(), "--data", data.to_str().unwrap()];
     let output = deskhand(&arguments).output();
     let messages = String::from_utf8(output.stderr).unwrap();
     assert!(messages.contains("line 5, Created: expected a time"), "{messages}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "2 imported, 0 unchanged, 1 left out\n");
+    assert!(messages.contains("line 6: expected 6 fields, found 3"), "{messages}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "3 imported, 0 unchanged, 1 left out\n");
     let before = counts(&data).await;
-    assert_eq!((before.tickets, before.searchable), (2, 2));
-    assert_eq!(deskhand(&arguments).success(), "0 imported, 2 unchanged, 1 left out\n");
+    assert_eq!((before.tickets, before.searchable), (3, 3));
+    assert_eq!(deskhand(&arguments).success(), "0 imported, 3 unchanged, 1 left out\n");
     assert_eq!(counts(&data).await, before);
     std::fs::write(&file, rows.replace("second floor", "third floor")).unwrap();
-    assert_eq!(deskhand(&arguments).success(), "1 imported, 1 unchanged, 1 left out\n");
+    assert_eq!(deskhand(&arguments).success(), "1 imported, 2 unchanged, 1 left out\n");
     assert_eq!(counts(&data).await, before);
 }
 
@@ -68,6 +70,40 @@ async fn a_desk_takes_its_labels_from_its_own_history() {
     let grown = desk.triage.taxonomy(&desk.workspace).await.unwrap();
     assert_eq!(grown.version, taxonomy.version + 1);
     assert!(grown.category("Kitchen").is_some());
+}
+
+#[tokio::test]
+async fn a_ticket_listed_twice_ends_as_its_last_row_however_often() {
+    let desk = Desk::new().await;
+    let rows = [resolved("T-1", "printer", "Printing", "x"), resolved("T-1", "vpn", "VPN", "y")];
+    let first = desk.import(&rows).await;
+    assert_eq!((first.imported, first.repeated), (1, 1));
+    let again = desk.import(&rows).await;
+    assert_eq!((again.imported, again.unchanged, again.repeated), (0, 1, 1));
+    let answer = desk.triage(serde_json::json!({"subject": "vpn"})).await;
+    assert_eq!(answer["similar"][0]["category"], "VPN");
+}
+
+#[tokio::test]
+async fn a_history_without_labels_leaves_the_built_in_ones() {
+    let desk = Desk::new().await;
+    let unlabelled = || {
+        let mut row = resolved("T-1", "printer jams", "", "x");
+        row.outcome = Outcome::default();
+        row
+    };
+    desk.import(&[unlabelled()]).await;
+    let answer = desk.triage(serde_json::json!({"subject": "printer jams"})).await;
+    for field in ["category", "team", "priority"] {
+        assert!(answer[field]["label"].is_string(), "{field}: {answer}");
+    }
+    // With categories alone, teams and priorities are still the built-in ones.
+    let mut row = unlabelled();
+    row.outcome.category = Some("Printing".to_owned());
+    desk.import(&[row]).await;
+    let answer = desk.triage(serde_json::json!({"subject": "printer jams"})).await;
+    assert_eq!(answer["category"]["label"], "Printing");
+    assert!(answer["team"]["label"].is_string() && answer["priority"]["label"].is_string());
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl Desk {
                 body_bytes: defaults.server.max_body_bytes,
                 time: Duration::from_mins(1),
             },
-            loopback_names_only: true,
+            hosts: Arc::from(["desk.example".to_owned()]),
         };
         let router = router(state, console::routes());
         Self { triage, workspace: WorkspaceId::main(), router, _folder: folder }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 /// How long a test waits for what takes seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -66,32 +67,37 @@ impl Program {
 /// A demo on a port of its own, killed when dropped.
 pub(crate) struct RunningDemo {
     child: Child,
+    log: NamedTempFile,
+    /// Known once it is ready.
     pub(crate) address: String,
 }
 
 impl RunningDemo {
-    /// Starts a demo on this data folder. Does not wait for it to be ready.
-    pub(crate) fn start(data: &Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}");
-        let arguments = ["demo", "--listen", &listen, "--data", data.to_str().unwrap()];
-        let child = deskhand(&arguments).spawn();
-        Self { child, address: format!("http://{listen}") }
-    }
-
-    /// Waits until `/readyz` says yes, and returns what it says.
-    pub(crate) async fn ready(&self) -> Value {
+    /// Starts a demo on this data folder and waits until it says that it is ready.
+    pub(crate) async fn start(data: &Path) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let arguments = ["demo", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+        let mut program = deskhand(&arguments);
+        let child = program.0.stdout(Stdio::null()).stderr(log.reopen().unwrap()).spawn().unwrap();
+        let mut demo = Self { child, log, address: String::new() };
         let start = Instant::now();
-        loop {
-            let answer = reqwest::get(format!("{}/readyz", self.address)).await;
-            if let Ok(answer) = answer
-                && answer.status().is_success()
-            {
-                return answer.json().await.unwrap();
+        while demo.address.is_empty() {
+            let said = std::fs::read_to_string(demo.log.path()).unwrap();
+            let ended = demo.child.try_wait().unwrap();
+            assert!(ended.is_none() && start.elapsed() < PATIENCE, "not ready: {ended:?} {said}");
+            let address = said.lines().find(|l| l.trim().starts_with("http://"));
+            if said.contains("Stop it with Ctrl-C") {
+                demo.address = address.unwrap().trim().trim_end_matches('/').to_owned();
             }
-            assert!(start.elapsed() < PATIENCE, "not ready in {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        demo
+    }
+
+    /// What `/readyz` says.
+    pub(crate) async fn status(&self) -> Value {
+        let answer = reqwest::get(format!("{}/readyz", self.address)).await.unwrap();
+        answer.error_for_status().unwrap().json().await.unwrap()
     }
 
     /// Posts a ticket; an error means that no whole answer came.

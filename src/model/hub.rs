@@ -69,13 +69,16 @@ impl HubClient {
         let (name, revision) = (self.source.repo.clone(), self.source.revision.clone());
         let repo = api.repo(Repo::with_revision(name, RepoType::Model, revision));
         let url = repo.url(file);
-        tokio::time::timeout(PATIENCE, api.metadata(&url))
-            .await
-            .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
-            .map_err(|e| root_cause(&e))?;
         let gone = tell.clone();
+        let download = async {
+            tokio::time::timeout(PATIENCE, api.metadata(&url))
+                .await
+                .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
+                .map_err(|e| root_cause(&e))?;
+            repo.download_with_progress(file, Pieces(tell)).await.map_err(|e| root_cause(&e))
+        };
         tokio::select! {
-            path = repo.download_with_progress(file, Pieces(tell)) => path.map_err(|e| root_cause(&e)),
+            path = download => path,
             // Whoever wanted the file has left or lost patience.
             () = gone.closed() => Err("given up".to_owned()),
         }

@@ -60,6 +60,15 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
     let triage = Arc::clone(&app.triage);
     let tickets = sample::tickets()?;
     let workspace = WorkspaceId::main();
+    let own = triage.store().taxonomy(&workspace).await?;
+    if own.is_some_and(|taxonomy| taxonomy.name != sample::taxonomy().name) {
+        let folder = server.config.data.folder.display();
+        let refused = anyhow::anyhow!(
+            "{folder} holds a desk of its own, and invented tickets must not vote there; \
+             name another folder with --data, or use `deskhand serve`"
+        );
+        return server.or_stop(Err(refused)).await;
+    }
     server.readiness.stage("importing the first sample tickets");
     server.readiness.import(Some(ImportStatus { done: 0, total: tickets.len() }));
     let (readiness, lifecycle) = (Arc::clone(&server.readiness), server.lifecycle.clone());

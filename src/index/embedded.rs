@@ -112,7 +112,8 @@ impl View {
         // A heap of the best `k`, the worst of them on top.
         let mut best = BinaryHeap::with_capacity(k + 1);
         for (&id, vector) in self.ids.iter().zip(self.vectors.chunks_exact(self.dimensions)) {
-            let score = f32::dot(query, vector).map_or(f32::MIN, |dot| dot as f32);
+            // Adding zero makes −0 into 0: equal scores must be equal to the bit.
+            let score = f32::dot(query, vector).map_or(f32::MIN, |dot| dot as f32 + 0.0);
             let found = Found { score, id };
             let wanted = best.len() < k || best.peek().is_some_and(|worst| found < *worst);
             if wanted && Some(id) != exclude {
@@ -184,7 +185,7 @@ mod tests {
                     None => truth.remove(&ticket),
                 };
             }
-            let dot = |v: &[f32; 4]| v.iter().zip(&query).map(|(a, b)| a * b).sum::<f32>();
+            let dot = |v: &[f32; 4]| v.iter().zip(&query).map(|(a, b)| a * b).sum::<f32>() + 0.0;
             let others = truth.iter().filter(|(ticket, _)| Some(**ticket) != exclude);
             let mut expected: Vec<_> = others.map(|(t, v)| (id(*t), dot(v))).collect();
             expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -75,6 +75,17 @@ fn a_port_in_use_is_a_clear_error() {
 }
 
 #[test]
+fn the_demo_keeps_away_from_a_real_desk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("own.csv"));
+    std::fs::write(&file, "subject,category\nprinter jams,Printing\n").unwrap();
+    let data = data.to_str().unwrap();
+    deskhand(&["import", file.to_str().unwrap(), "--data", data]).success();
+    let error = deskhand(&["demo", "--listen", "127.0.0.1:0", "--data", data]).failure();
+    assert!(error.contains("a desk of its own"), "{error}");
+}
+
+#[test]
 fn models_are_listed_and_verified() {
     let list = deskhand(&["models", "list"]).success();
     assert!(list.contains("all-MiniLM-L6-v2") && list.trim_end().ends_with("here"), "{list}");

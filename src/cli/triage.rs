@@ -98,7 +98,7 @@ fn for_people(suggestion: &Suggestion) -> String {
             let sources = draft.sentences.iter().filter(|s| s.kind == SentenceKind::Source).count();
             let _ = writeln!(out, "\nDraft ({sources} sentences from resolved tickets)");
             for line in draft.text.lines() {
-                let _ = writeln!(out, "  {line}");
+                let _ = writeln!(out, "{}", format!("  {line}").trim_end());
             }
         }
         None => {

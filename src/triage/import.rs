@@ -56,7 +56,8 @@ impl Triage {
     /// Importing the same rows again changes nothing.
     ///
     /// Labels that the workspace's taxonomy lacks are added to it. A workspace without a taxonomy
-    /// starts from `taxonomy`, or else from nothing but these labels.
+    /// starts from `taxonomy`, or else from these labels; what they do not name at all (teams, say)
+    /// stays as the built-in taxonomy has it.
     ///
     /// # Errors
     /// The store or the encoder failed.

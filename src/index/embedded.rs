@@ -68,6 +68,12 @@ impl TicketIndex for EmbeddedIndex {
         let found = view.read().await.nearest(vector, k, exclude);
         Ok(self.store.neighbours(workspace, &found).await?)
     }
+
+    async fn count(&self, workspace: &WorkspaceId) -> Result<u64, IndexError> {
+        let view = self.view(workspace).await;
+        self.follow(workspace, &view).await?;
+        Ok(view.read().await.ids.len() as u64)
+    }
 }
 
 /// The vectors of one workspace, packed one after the other.

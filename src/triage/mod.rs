@@ -17,7 +17,7 @@ use crate::domain::{
     Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
     Timings, WorkspaceId,
 };
-use crate::index::{IndexError, TicketIndex};
+use crate::index::TicketIndex;
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{Store, StoreError, TriageRecord};
@@ -172,7 +172,7 @@ impl Triage {
                 match self.parts.index.search(workspace, vector, NEIGHBOURS, known).await {
                     Ok(neighbours) => neighbours,
                     // An answer from descriptions alone is better than none, and says so.
-                    Err(IndexError::Store(error)) => {
+                    Err(error) => {
                         tracing::warn!(%error, "similarity search failed; answering without it");
                         degraded.push(Degraded::Index);
                         Vec::new()
@@ -240,10 +240,8 @@ impl Triage {
         let taxonomy = self.taxonomy(workspace).await?;
         self.prototypes(workspace, &taxonomy).await?;
         // A search for nothing in particular loads the index.
-        if let Err(IndexError::Store(error)) =
-            self.parts.index.search(workspace, &[0.0; 1], 0, None).await
-        {
-            return Err(error.into());
+        if let Err(error) = self.parts.index.search(workspace, &[0.0; 1], 0, None).await {
+            tracing::warn!(%error, "similarity search is not ready");
         }
         Ok(())
     }

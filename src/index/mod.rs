@@ -4,6 +4,7 @@
 //! whoever writes to the store keeps in step through [`ExternalIndex`].
 
 mod embedded;
+mod scan;
 
 use std::time::Duration;
 

@@ -49,7 +49,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
 }
 
 /// Resident memory of this process, where the system tells.
-fn resident_megabytes() -> Option<f64> {
+pub(crate) fn resident_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

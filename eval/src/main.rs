@@ -1,6 +1,7 @@
 //! `deskhand-eval`: what Deskhand is worth, measured.
 
 mod bench;
+mod bench_index;
 mod desk;
 mod leave_one_out;
 mod output;
@@ -24,6 +25,7 @@ enum Command {
     LeaveOneOut(leave_one_out::Args),
     Sample(sample::Args),
     BenchTriage(bench::Args),
+    BenchIndex(bench_index::Args),
 }
 
 #[tokio::main]
@@ -33,5 +35,6 @@ async fn main() -> Result<()> {
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Sample(args) => sample::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
+        Command::BenchIndex(args) => bench_index::run(args).await,
     }
 }

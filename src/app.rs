@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::config::Config;
-use crate::domain::{Clock, IdSource};
-use crate::index::EmbeddedIndex;
+use crate::access::Accounts;
+use crate::config::{Config, IndexKind};
+use crate::domain::{Clock, Entropy, IdSource};
+use crate::index::{EmbeddedIndex, ExternalIndex, TicketIndex};
 use crate::inference::Inference;
 use crate::model::{Cache, Encoder, Fetcher, Manifest, Progress, Sources, Tokenizer};
-use crate::store::{SqliteStore, Store};
+use crate::store::{SqlStore, Store};
 use crate::triage::{Parts, Triage};
 
 /// The machine's clock.
@@ -38,31 +39,58 @@ impl IdSource for SystemIds {
     }
 }
 
+/// The machine's randomness.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        getrandom::fill(bytes).map_err(std::io::Error::other)
+    }
+}
+
 /// The opened parts of the service.
 pub struct App {
     /// The service.
     pub triage: Arc<Triage>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     inference: Inference,
 }
 
 impl App {
-    /// Fetches the model where it is missing, loads it, opens the data folder and puts the
-    /// service together.
+    /// Fetches the model where it is missing, loads it, and puts the service together over an
+    /// opened store.
     ///
     /// # Errors
-    /// No source has the model, its files make no encoder, or the data folder cannot be opened or
-    /// was written by another encoder.
-    pub async fn open(config: &Config, progress: &dyn Progress) -> Result<Self> {
+    /// No source has the model, its files make no encoder, or the data was written by another
+    /// encoder.
+    pub async fn open(
+        config: &Config,
+        store: Arc<dyn Store>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let manifest = manifest(config)?;
+        store.bind_encoder(&manifest.fingerprint()).await?;
+        Self::open_unbound(config, store, progress).await
+    }
+
+    /// The same over data that another encoder may have written, to embed it anew.
+    ///
+    /// # Errors
+    /// No source has the model, or its files make no encoder.
+    pub async fn open_unbound(
+        config: &Config,
+        store: Arc<dyn Store>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let manifest = manifest(config)?;
         let folder = fetcher(config)?.ensure(&manifest, progress).await?;
-        let store = Arc::new(SqliteStore::open(&config.data.folder).await?);
-        store.bind_encoder(&manifest.fingerprint()).await?;
         let inference = load(&manifest, folder, threads(config)).await?;
-        let shared: Arc<dyn Store> = store.clone();
+        let (index, external) = index(config, &manifest, &store)?;
         let parts = Parts {
-            index: Arc::new(EmbeddedIndex::new(Arc::clone(&shared), manifest.fingerprint())),
-            store: shared,
+            index,
+            external,
+            store: Arc::clone(&store),
             inference: inference.clone(),
             encoder: manifest,
             policy: config.policy,
@@ -78,6 +106,38 @@ impl App {
             tracing::warn!("the encoder was still busy when time ran out");
         }
         self.store.close().await;
+    }
+}
+
+/// Opens the configured database and brings its schema up to date.
+///
+/// # Errors
+/// It cannot be made, reached, read or written, or a newer version wrote it.
+pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
+    let url = config
+        .postgres_url()
+        .with_context(|| format!("{}", config.data.postgres_url_file.display()))?;
+    Ok(match url {
+        Some(url) => Arc::new(SqlStore::connect(&url).await.context("PostgreSQL")?),
+        None => Arc::new(SqlStore::open_folder(&config.data.folder).await?),
+    })
+}
+
+/// The accounts in a store.
+pub fn accounts(store: Arc<dyn Store>) -> Accounts {
+    Accounts::new(store, Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemEntropy))
+}
+
+/// An index, and the same where it has to be told of every change.
+type Indexes = (Arc<dyn TicketIndex>, Option<Arc<dyn ExternalIndex>>);
+
+fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result<Indexes> {
+    match config.index.kind {
+        IndexKind::Embedded => {
+            let index = EmbeddedIndex::new(Arc::clone(store), manifest.fingerprint());
+            Ok((Arc::new(index), None))
+        }
+        IndexKind::Qdrant => anyhow::bail!("not yet"),
     }
 }
 

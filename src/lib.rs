@@ -13,6 +13,7 @@
 //! | 7 | [`http`] | routes, limits, errors as problem documents |
 //! | | [`config`], [`lifecycle`] | settings in layers; tracked tasks, soft and hard shutdown |
 //! | 6 | [`triage`] | **the service**: assess, decide, draft, import |
+//! | | [`access`] | who may come in: keys, users, sessions |
 //! | | [`sample`] | the built-in history of an invented company |
 //! | 5 | [`index`] | the resolved tickets most like a vector |
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
@@ -31,6 +32,7 @@
 //! policy, drafts from the best resolution, and writes ticket and suggestion in one transaction
 //! ([`store::Store::record`]). Only then is it answered.
 
+pub mod access;
 pub mod app;
 pub mod cli;
 pub mod config;

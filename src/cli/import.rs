@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Common;
 use super::terminal::{Downloads, Rows, say};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::domain::{Taxonomy, WorkspaceId};
 use crate::exports::{self, ColumnMap, Options, RowFault};
 
@@ -32,6 +32,9 @@ pub(super) struct ImportArgs {
     /// The ticketing system that the ids belong to
     #[arg(long, value_name = "NAME", default_value = "import")]
     system: String,
+    /// The desk that it belongs to
+    #[arg(long, value_name = "NAME", default_value = "main", value_parser = super::workspace)]
+    workspace: WorkspaceId,
     /// Labels with descriptions for a new desk (TOML); without it they come from the tickets
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
@@ -55,13 +58,15 @@ pub(super) async fn run(common: &Common, args: ImportArgs) -> Result<()> {
     if !export.unused.is_empty() {
         say(&format!("columns left alone: {}", export.unused.join(", ")));
     }
-    let app = App::open(&config, &Downloads::default()).await?;
-    if taxonomy.is_some() && app.triage.store().taxonomy(&WorkspaceId::main()).await?.is_some() {
+    let workspace = args.workspace;
+    let store = app::store(&config).await?;
+    let app = App::open(&config, store, &Downloads::default()).await?;
+    if taxonomy.is_some() && app.triage.store().taxonomy(&workspace).await?.is_some() {
         app.close(Duration::from_secs(5)).await;
         anyhow::bail!("this desk has labels already; --taxonomy is for a new one");
     }
     let rows = Rows::new(export.rows.len(), "Importing");
-    let imported = app.triage.import(&WorkspaceId::main(), &export.rows, taxonomy, &rows).await;
+    let imported = app.triage.import(&workspace, &export.rows, taxonomy, &rows).await;
     rows.finish();
     app.close(Duration::from_secs(5)).await;
     let report = imported?;
@@ -71,7 +76,7 @@ pub(super) async fn run(common: &Common, args: ImportArgs) -> Result<()> {
         "{} imported, {} unchanged, {} left out",
         report.imported,
         report.unchanged,
-        export.faults.len() + report.blank.len() + report.repeated
+        export.faults.len() + report.blank.len() + report.repeats.len()
     ))?;
     anyhow::ensure!(
         !export.rows.is_empty() || export.faults.is_empty(),

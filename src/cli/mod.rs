@@ -3,10 +3,14 @@
 mod config;
 mod healthcheck;
 mod import;
+mod keys;
 mod models;
+mod reindex;
 mod serve;
 mod terminal;
 mod triage;
+mod users;
+mod workspaces;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +19,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Layers};
+use crate::domain::WorkspaceId;
+use crate::domain::ids::InvalidWorkspace;
 
 /// Self-hosted ticket triage: category, owner team, similar tickets and a cited draft, on your own
 /// CPU.
@@ -36,6 +42,13 @@ enum Command {
     Serve(serve::ServeArgs),
     Triage(triage::TriageArgs),
     Import(import::ImportArgs),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    #[command(subcommand)]
+    Workspaces(workspaces::WorkspacesCommand),
+    Reindex(reindex::ReindexArgs),
     #[command(subcommand)]
     Models(models::ModelsCommand),
     #[command(subcommand)]
@@ -90,6 +103,11 @@ impl Common {
     }
 }
 
+/// A workspace's name on the command line.
+fn workspace(name: &str) -> Result<WorkspaceId, InvalidWorkspace> {
+    WorkspaceId::try_from(name.to_owned())
+}
+
 /// The environment's variables that are text; settings are.
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |(name, value): (OsString, OsString)| {
@@ -116,6 +134,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Serve(args) => serve::serve(&common, args).await,
         Command::Triage(args) => triage::run(&common, args).await,
         Command::Import(args) => import::run(&common, args).await,
+        Command::Keys(command) => keys::run(&common, command).await,
+        Command::Users(command) => users::run(&common, command).await,
+        Command::Workspaces(command) => workspaces::run(&common, command).await,
+        Command::Reindex(args) => reindex::run(&common, args).await,
         Command::Models(command) => models::run(&common, command).await,
         Command::Config(command) => config::run(&common, &command),
         Command::Healthcheck(args) => healthcheck::run(&common, args).await,

@@ -10,16 +10,21 @@ use tokio::net::TcpListener;
 
 use super::Common;
 use super::terminal::{Downloads, Rows, say};
-use crate::app::{App, SystemIds};
+use crate::access::Accounts;
+use crate::app::{self, App, SystemIds};
 use crate::config::Config;
 use crate::domain::WorkspaceId;
-use crate::http::{ImportStatus, Limits, Readiness, State};
+use crate::http::{ImportStatus, Limits, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
+use crate::store::Store;
 use crate::triage::{ImportProgress, Triage};
 use crate::{console, http, sample, telemetry};
 
 /// Sample tickets that are in before the demo calls itself ready.
 const DEMO_READY: u64 = 100;
+
+/// How often expired things are looked for.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 /// The default of `data.folder`, and what the demo takes in its place.
 const DEFAULT_FOLDER: &str = "deskhand-data";
@@ -72,6 +77,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
     server.readiness.stage("importing the first sample tickets");
     server.readiness.import(Some(ImportStatus { done: 0, total: tickets.len() }));
     let (readiness, lifecycle) = (Arc::clone(&server.readiness), server.lifecycle.clone());
+    server.look_after(&app.triage);
     let (publish, address) = (server.publisher(), server.address.clone());
     let fail = server.failure();
     server.lifecycle.spawn(async move {
@@ -117,6 +123,7 @@ pub(super) async fn serve(common: &Common, args: ServeArgs) -> Result<()> {
     server.readiness.stage("preparing the taxonomy");
     app.triage.warm_up(&WorkspaceId::main()).await?;
     server.publisher()(&app.triage);
+    server.look_after(&app.triage);
     tracing::info!(address = server.address, "ready");
     server.run(app).await
 }
@@ -131,6 +138,7 @@ struct Server {
     lifecycle: Lifecycle,
     readiness: Arc<Readiness>,
     triage: Arc<OnceLock<Arc<Triage>>>,
+    store: Arc<dyn Store>,
     address: String,
     /// The first thing that went wrong in the background.
     failure: Arc<OnceLock<anyhow::Error>>,
@@ -139,6 +147,11 @@ struct Server {
 impl Server {
     async fn start(config: Config) -> Result<Self> {
         telemetry::init(&config.log);
+        let figures = telemetry::figures();
+        let store = app::store(&config).await?;
+        let accounts = app::accounts(Arc::clone(&store));
+        let open = config.server.listen.ip().is_loopback();
+        refuse_strangers(&config, open, &accounts).await?;
         let listener = TcpListener::bind(config.server.listen).await.with_context(|| {
             format!("cannot listen on {}; name another with --listen", config.server.listen)
         })?;
@@ -148,35 +161,67 @@ impl Server {
         let readiness = Arc::new(Readiness::default());
         readiness.stage("loading the encoder");
         let triage = Arc::new(OnceLock::new());
+        let settings = &config.server;
+        let list = |text: &str| -> Vec<String> {
+            text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect()
+        };
+        let origins = list(&settings.cors_origins).into_iter().filter_map(|o| o.try_into().ok());
         let state = State {
             triage: Arc::clone(&triage),
+            accounts: Arc::new(OnceLock::from(Arc::new(accounts))),
+            open,
             readiness: Arc::clone(&readiness),
             ids: Arc::new(SystemIds),
             limits: Limits {
-                body_bytes: config.server.max_body_bytes,
-                time: Duration::from_secs(config.server.request_timeout_seconds),
+                body_bytes: settings.max_body_bytes,
+                import_bytes: settings.max_import_bytes,
+                time: Duration::from_secs(settings.request_timeout_seconds),
             },
-            hosts: config.server.hosts.split(',').map(|h| h.trim().to_owned()).collect(),
+            rate_limit: RateLimit::per_minute(settings.requests_per_minute).map(Arc::new),
+            sign_ins: Arc::default(),
+            hosts: list(&settings.hosts).into(),
+            origins: origins.collect(),
+            metrics: figures,
         };
         let router = http::router(state, console::routes());
+        let connections = settings.max_connections;
         let (stop, task) = (lifecycle.clone(), lifecycle.clone());
         let failure = Arc::new(OnceLock::new());
         let failed = Arc::clone(&failure);
         lifecycle.spawn(async move {
-            let served = http::serve(listener, router, async move { stop.stopping().await }).await;
+            let stopping = async move { stop.stopping().await };
+            let served = http::serve(listener, router, connections, stopping).await;
             if let Err(error) = served {
                 let _ = failed.set(anyhow::Error::from(error).context("the listener failed"));
             }
             task.stop();
         });
-        Ok(Self { config, lifecycle, readiness, triage, address, failure })
+        Ok(Self { config, lifecycle, readiness, triage, store, address, failure })
+    }
+
+    /// Keeps promised work going, and the house clean.
+    fn look_after(&self, triage: &Arc<Triage>) {
+        let (worker, stop) = (Arc::clone(triage), self.lifecycle.clone());
+        self.lifecycle.spawn(async move { worker.work(stop.stopping()).await });
+        let (keeper, stop) = (Arc::clone(triage), self.lifecycle.clone());
+        self.lifecycle.spawn(async move {
+            loop {
+                if let Err(error) = keeper.tidy().await {
+                    tracing::warn!(%error, "retention could not be enforced; trying again later");
+                }
+                tokio::select! {
+                    () = stop.stopping() => return,
+                    () = tokio::time::sleep(TIDY_EVERY) => {}
+                }
+            }
+        });
     }
 
     /// Opens everything else, unless a signal comes first.
     async fn open(&self) -> Result<App> {
         let downloads = Downloads::default();
         tokio::select! {
-            opened = App::open(&self.config, &downloads) => opened,
+            opened = App::open(&self.config, Arc::clone(&self.store), &downloads) => opened,
             () = self.lifecycle.stopping() => anyhow::bail!("stopped before it was ready"),
         }
     }
@@ -221,6 +266,18 @@ impl Server {
             None => Ok(()),
         }
     }
+}
+
+/// Other machines can reach an address that is not loopback: then callers need keys, so there must
+/// be one.
+async fn refuse_strangers(config: &Config, open: bool, accounts: &Accounts) -> Result<()> {
+    anyhow::ensure!(
+        open || accounts.required().await?,
+        "other machines can reach {}, and nobody has a key or a password yet; make a key first \
+         (deskhand keys create NAME --scope admin), or listen on 127.0.0.1",
+        config.server.listen
+    );
+    Ok(())
 }
 
 /// Shows the import on the terminal and in `/readyz`.

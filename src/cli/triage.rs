@@ -9,10 +9,11 @@ use clap::Args;
 
 use super::Common;
 use super::terminal::{Downloads, say};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::domain::{
     Decision, LabelDecision, SentenceKind, Suggestion, Ticket, TicketText, WorkspaceId,
 };
+use crate::triage::Receipt;
 
 /// Longest ticket that is read from standard input.
 const MAX_INPUT: u64 = 1 << 20;
@@ -28,6 +29,9 @@ pub(super) struct TriageArgs {
     subject: Option<String>,
     /// What the ticket says
     body: Option<String>,
+    /// The desk that answers
+    #[arg(long, value_name = "NAME", default_value = "main", value_parser = super::workspace)]
+    workspace: WorkspaceId,
     /// Print the answer as JSON, as the API would
     #[arg(long)]
     json: bool,
@@ -41,9 +45,10 @@ pub(super) async fn run(common: &Common, args: TriageArgs) -> Result<()> {
         None => from_stdin()?,
     };
     let config = common.quiet_config()?;
-    let app = App::open(&config, &Downloads::default()).await?;
+    let store = app::store(&config).await?;
+    let app = App::open(&config, store, &Downloads::default()).await?;
     let ticket = Ticket { text, requester: None, created_at: None, source: None };
-    let suggestion = app.triage.triage(&WorkspaceId::main(), ticket).await;
+    let suggestion = app.triage.triage(&args.workspace, ticket, Receipt::none()).await;
     app.close(Duration::from_secs(5)).await;
     let suggestion = suggestion?;
     if args.json {

@@ -9,6 +9,10 @@ use super::{Config, DEFAULTS};
 /// Before every environment variable; sections and keys are separated by two underscores.
 const PREFIX: &str = "DESKHAND__";
 
+/// Settings that are never shown.
+const SECRETS: [(&str, &str); 3] =
+    [("data", "postgres_url"), ("index", "qdrant_api_key"), ("model", "hub_token")];
+
 /// One thing that is wrong with one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -151,10 +155,12 @@ impl Layers {
     /// The settings as TOML, secrets hidden.
     pub fn to_toml(&self) -> String {
         let mut shown = self.values.clone();
-        if let Some(Value::Table(model)) = shown.get_mut("model")
-            && model.get("hub_token").is_some_and(|t| t.as_str() != Some(""))
-        {
-            model.insert("hub_token".to_owned(), Value::String("[hidden]".to_owned()));
+        for (section, key) in SECRETS {
+            if let Some(Value::Table(keys)) = shown.get_mut(section)
+                && keys.get(key).is_some_and(|t| t.as_str() != Some(""))
+            {
+                keys.insert(key.to_owned(), Value::String("[hidden]".to_owned()));
+            }
         }
         shown.to_string()
     }

@@ -22,6 +22,8 @@ pub struct Config {
     pub server: Server,
     /// Where data is kept.
     pub data: Data,
+    /// What finds similar tickets.
+    pub index: Index,
     /// The encoder.
     pub model: Model,
     /// The thresholds.
@@ -35,14 +37,20 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
-    /// Serve on a public address without accounts.
-    pub allow_unauthenticated: bool,
     /// Names that requests may come by, besides this computer's own; separated by commas.
     pub hosts: String,
+    /// Origins whose pages may call the API; separated by commas.
+    pub cors_origins: String,
     /// Longest request body.
     pub max_body_bytes: usize,
+    /// Longest history.
+    pub max_import_bytes: u64,
     /// Longest time for a request.
     pub request_timeout_seconds: u64,
+    /// Open connections; one more waits.
+    pub max_connections: usize,
+    /// Requests a minute of one caller; 0 means no limit.
+    pub requests_per_minute: u32,
     /// Time for requests in flight after a signal.
     pub shutdown_grace_seconds: u64,
 }
@@ -50,8 +58,35 @@ pub struct Server {
 /// `[data]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct Data {
-    /// The folder of the database.
+    /// The folder of the embedded database.
     pub folder: PathBuf,
+    /// A PostgreSQL database in its place.
+    pub postgres_url: Secret,
+    /// A file that holds its address.
+    pub postgres_url_file: PathBuf,
+}
+
+/// `[index]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Index {
+    /// Which one.
+    pub kind: IndexKind,
+    /// Qdrant's gRPC address.
+    pub qdrant_url: String,
+    /// Its key.
+    pub qdrant_api_key: Secret,
+    /// A file that holds it.
+    pub qdrant_api_key_file: PathBuf,
+}
+
+/// Which index finds similar tickets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexKind {
+    /// In memory, a view of the database.
+    Embedded,
+    /// A Qdrant server or cluster.
+    Qdrant,
 }
 
 /// `[model]`
@@ -123,18 +158,19 @@ impl Config {
             }
         };
         let server = &self.server;
-        check(
-            server.listen.ip().is_loopback() || server.allow_unauthenticated,
-            "server.listen",
-            "other machines can reach this address and there are no accounts yet; listen on \
-             127.0.0.1, or set server.allow_unauthenticated = true if a proxy in front asks for \
-             credentials",
-        );
         check(server.max_body_bytes >= 1024, "server.max_body_bytes", "expected at least 1024");
         check(
             server.request_timeout_seconds >= 1,
             "server.request_timeout_seconds",
             "expected at least 1",
+        );
+        check(server.max_connections >= 1, "server.max_connections", "expected at least 1");
+        let origin = |o: &str| o.starts_with("http://") || o.starts_with("https://");
+        let origins = server.cors_origins.split(',').map(str::trim);
+        check(
+            server.cors_origins.is_empty() || origins.clone().all(origin),
+            "server.cors_origins",
+            "expected origins such as https://desk.example, separated by commas",
         );
         check(!self.data.folder.as_os_str().is_empty(), "data.folder", "expected a folder");
         let names: Vec<String> =
@@ -163,14 +199,35 @@ impl Config {
     /// # Errors
     /// The file cannot be read.
     pub fn hub_token(&self, hf_token: Option<String>) -> std::io::Result<Option<String>> {
-        if let Some(token) = self.model.hub_token.expose() {
-            return Ok(Some(token.to_owned()));
-        }
-        let file = &self.model.hub_token_file;
-        if file.as_os_str().is_empty() {
-            return Ok(hf_token.filter(|t| !t.is_empty()));
-        }
-        let text = std::fs::read_to_string(file)?;
-        Ok(text.lines().next().map(|line| line.trim().to_owned()))
+        let set = secret(&self.model.hub_token, &self.model.hub_token_file)?;
+        Ok(set.or(hf_token.filter(|t| !t.is_empty())))
     }
+
+    /// PostgreSQL's address, from the setting or its file; `None` means the embedded database.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn postgres_url(&self) -> std::io::Result<Option<String>> {
+        secret(&self.data.postgres_url, &self.data.postgres_url_file)
+    }
+
+    /// Qdrant's key, from the setting or its file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn qdrant_api_key(&self) -> std::io::Result<Option<String>> {
+        secret(&self.index.qdrant_api_key, &self.index.qdrant_api_key_file)
+    }
+}
+
+/// A secret that is set, or else the first line of its file, if there is one.
+fn secret(set: &Secret, file: &std::path::Path) -> std::io::Result<Option<String>> {
+    if let Some(secret) = set.expose() {
+        return Ok(Some(secret.to_owned()));
+    }
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file)?;
+    Ok(text.lines().next().map(|line| line.trim().to_owned()).filter(|s| !s.is_empty()))
 }

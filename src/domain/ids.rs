@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// Where new identifiers come from.
@@ -58,6 +60,18 @@ macro_rules! id {
             }
         }
 
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-9a-f]{32}$")))
+                    .examples([concat!($prefix, "_0192f0c1a2b37c4d8e9fa0b1c2d3e4f5")])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
+
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -82,6 +96,37 @@ id!(
     /// One answer given for a ticket.
     SuggestionId,
     "sug"
+);
+
+id!(
+    /// What an agent decided about a suggestion, or how a ticket was resolved.
+    DecisionId,
+    "dec"
+);
+id!(
+    /// One history on its way in.
+    ImportId,
+    "imp"
+);
+id!(
+    /// The public part of an API key.
+    KeyId,
+    "key"
+);
+id!(
+    /// An agent who signs in with a password.
+    UserId,
+    "usr"
+);
+id!(
+    /// Work that was promised in a transaction.
+    JobId,
+    "job"
+);
+id!(
+    /// One attempt at a request that may be sent twice.
+    ClaimId,
+    "clm"
 );
 
 /// A text that is no identifier of the expected kind.

@@ -1,12 +1,21 @@
 //! Plain types of the field: tickets, taxonomies, suggestions. No I/O, no clocks, no randomness.
 
+pub mod access;
+pub mod decision;
 pub mod ids;
+pub mod import;
 pub mod suggestion;
 pub mod taxonomy;
 pub mod ticket;
 pub mod time;
 
-pub use ids::{IdSource, SuggestionId, TicketId, WorkspaceId};
+pub use access::{Scope, Scopes};
+pub use decision::{Action, AgentDecision, LabelField, Labels, Status};
+pub use ids::{
+    ClaimId, DecisionId, IdSource, ImportId, JobId, KeyId, SuggestionId, TicketId, UserId,
+    WorkspaceId,
+};
+pub use import::{ImportRecord, ImportState, LineFault};
 pub use suggestion::{
     Alternative, Decision, Degraded, Draft, DraftReason, DraftSentence, LabelDecision,
     ModelVersions, Reason, Regime, SentenceKind, Similar, SourceKind, SourceRef, Suggestion,
@@ -14,4 +23,4 @@ pub use suggestion::{
 };
 pub use taxonomy::{Category, Taxonomy, TaxonomyError, Team};
 pub use ticket::{ExternalRef, Message, Neighbour, Outcome, ResolvedTicket, Ticket, TicketText};
-pub use time::Clock;
+pub use time::{Clock, Entropy};

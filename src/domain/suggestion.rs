@@ -1,11 +1,12 @@
 //! The answer to a ticket. These types are what the API sends, field by field.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{SuggestionId, TicketId};
 
 /// What should happen with a suggested label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Sure enough to be applied without a person.
@@ -17,7 +18,7 @@ pub enum Decision {
 }
 
 /// Why a decision is not `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The probability is under the policy's threshold.
@@ -35,7 +36,7 @@ pub enum Reason {
 }
 
 /// What an answer rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Regime {
     /// The taxonomy's descriptions and examples alone.
@@ -47,7 +48,7 @@ pub enum Regime {
 }
 
 /// A label that was not chosen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alternative {
     /// From the taxonomy.
     pub label: String,
@@ -56,7 +57,7 @@ pub struct Alternative {
 }
 
 /// The answer for one field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LabelDecision {
     /// The best guess, also when abstaining; `null` only where the taxonomy has no label at all.
     pub label: Option<String>,
@@ -74,7 +75,7 @@ pub struct LabelDecision {
 }
 
 /// The answer for the team, with the part of the organisation it belongs to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TeamDecision {
     /// As for any field.
     #[serde(flatten)]
@@ -84,7 +85,7 @@ pub struct TeamDecision {
 }
 
 /// A resolved ticket like this one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Similar {
     /// Which.
     pub ticket_id: TicketId,
@@ -101,7 +102,7 @@ pub struct Similar {
 }
 
 /// Where a sentence of a draft comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceRef {
     /// What kind of source.
     pub kind: SourceKind,
@@ -110,7 +111,7 @@ pub struct SourceRef {
 }
 
 /// The kinds of source that a draft may quote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
     /// A resolved ticket.
@@ -120,7 +121,7 @@ pub enum SourceKind {
 }
 
 /// Who wrote a sentence of a draft.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SentenceKind {
     /// Taken from the sources named beside it.
@@ -130,7 +131,7 @@ pub enum SentenceKind {
 }
 
 /// One sentence of a draft.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DraftSentence {
     /// The words.
     pub text: String,
@@ -141,7 +142,7 @@ pub struct DraftSentence {
 }
 
 /// A reply for a person to approve, edit or reject. Nothing is ever sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draft {
     /// The whole reply.
     pub text: String,
@@ -150,7 +151,7 @@ pub struct Draft {
 }
 
 /// Which versions of everything learned gave an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelVersions {
     /// The trained weights and the taxonomy behind the labels.
     pub bundle: String,
@@ -161,7 +162,7 @@ pub struct ModelVersions {
 }
 
 /// Where the time went, in milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Timings {
     /// Cleaning and language detection.
     pub clean: f32,
@@ -176,7 +177,7 @@ pub struct Timings {
 }
 
 /// Everything that is suggested for one ticket.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Suggestion {
     /// The suggestion's own id.
     pub id: SuggestionId,
@@ -206,7 +207,7 @@ pub struct Suggestion {
 }
 
 /// Why there is no draft.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DraftReason {
     /// No resolved ticket is similar enough.
@@ -222,7 +223,7 @@ pub enum DraftReason {
 }
 
 /// Something that an answer had to do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Degraded {
     /// The text was longer than a model reads; its beginning was used.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Outcome;
+use super::{LabelField, Outcome};
 
 /// A team that tickets are routed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Team {
     /// Its name, unique in the taxonomy.
@@ -21,7 +22,7 @@ pub struct Team {
 }
 
 /// What a ticket can be about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Category {
     /// Its name, unique in the taxonomy.
@@ -38,7 +39,7 @@ pub struct Category {
 }
 
 /// Every label that an answer may carry. One that is not in here cannot be suggested.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Taxonomy {
     /// Whose labels these are.
@@ -91,16 +92,16 @@ impl Taxonomy {
         }
     }
 
-    fn check(&self) -> Result<(), TaxonomyError> {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// Every fault, as [`Taxonomy::from_toml`] reports them.
+    pub fn check(&self) -> Result<(), TaxonomyError> {
         let mut faults = Vec::new();
-        let kinds: [(&str, Vec<&str>); 3] = [
-            ("category", self.categories.iter().map(|c| c.label.as_str()).collect()),
-            ("team", self.teams.iter().map(|t| t.label.as_str()).collect()),
-            ("priority", self.priorities.iter().map(String::as_str).collect()),
-        ];
-        for (kind, labels) in kinds {
+        for field in LabelField::ALL {
+            let kind = field.name();
             let mut seen = BTreeSet::new();
-            for label in labels {
+            for label in self.labels(field) {
                 if label.trim().is_empty() {
                     faults.push(format!("a {kind} has a blank label"));
                 } else if !seen.insert(label) {
@@ -119,6 +120,15 @@ impl Taxonomy {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(TaxonomyError::Faults(faults)) }
+    }
+
+    /// The labels of a field.
+    pub fn labels(&self, field: LabelField) -> Box<dyn Iterator<Item = &str> + '_> {
+        match field {
+            LabelField::Category => Box::new(self.categories.iter().map(|c| c.label.as_str())),
+            LabelField::Team => Box::new(self.teams.iter().map(|t| t.label.as_str())),
+            LabelField::Priority => Box::new(self.priorities.iter().map(String::as_str)),
+        }
     }
 
     /// The team with this label.

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::TicketId;
+use super::{Labels, TicketId};
 
 /// A ticket's name in the system that it came from. The same reference means the same ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalRef {
     /// The ticketing system, for example `zendesk`.
@@ -19,7 +20,7 @@ pub struct ExternalRef {
 }
 
 /// A later entry in a ticket's thread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Who wrote it, as the source system names them.
@@ -57,7 +58,7 @@ pub struct Ticket {
 }
 
 /// What a ticket turned out to be, once people had dealt with it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// The category's label.
     pub category: Option<String>,
@@ -71,6 +72,22 @@ pub struct Outcome {
     pub resolved_at: Option<Timestamp>,
     /// Working time that it took.
     pub handling_minutes: Option<u32>,
+}
+
+impl Outcome {
+    /// The labels in it.
+    pub fn labels(&self) -> Labels {
+        Labels {
+            category: self.category.clone(),
+            team: self.team.clone(),
+            priority: self.priority.clone(),
+        }
+    }
+
+    /// Whether nothing is known at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A ticket together with its outcome: what history is made of.

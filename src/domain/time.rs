@@ -1,4 +1,5 @@
-//! Time comes in through a [`Clock`], so that tests and replays decide what "now" is.
+//! Time and randomness come in through [`Clock`] and [`Entropy`], so that tests and replays decide
+//! what "now" is.
 
 use jiff::Timestamp;
 
@@ -6,6 +7,15 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync {
     /// The present instant, in UTC.
     fn now(&self) -> Timestamp;
+}
+
+/// Where unguessable bytes come from.
+pub trait Entropy: Send + Sync {
+    /// Fills the bytes with randomness fit for secrets.
+    ///
+    /// # Errors
+    /// The machine has none to give.
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()>;
 }
 
 /// A clock that always says the same, for tests and replays.

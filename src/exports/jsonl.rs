@@ -31,7 +31,10 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
     for (line, object) in &objects {
         let values = Object { object, found: &found };
         match resolved_ticket(*line, &values, &options.system, &mut export.warnings) {
-            Ok(ticket) => export.rows.push(ticket),
+            Ok(ticket) => {
+                export.rows.push(ticket);
+                export.lines.push(*line);
+            }
             Err(fault) => export.faults.push(fault),
         }
     }

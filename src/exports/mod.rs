@@ -28,6 +28,8 @@ pub struct Options {
 pub struct Export {
     /// The rows that make a ticket, in the file's order.
     pub rows: Vec<ResolvedTicket>,
+    /// The line that each of them begins on, from 1.
+    pub lines: Vec<u64>,
     /// Those that do not, and why.
     pub faults: Vec<RowFault>,
     /// Values that could not be read and that a ticket can do without.

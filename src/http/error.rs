@@ -5,8 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::access::AccessError;
+use crate::index::IndexError;
 use crate::inference::InferenceError;
 use crate::triage::TriageError;
 
@@ -44,19 +47,72 @@ codes! {
     InvalidJson "invalid_json" BAD_REQUEST "The body is not JSON.";
     InvalidUtf8 "invalid_utf8" BAD_REQUEST "The body is not UTF-8.";
     BodyUnreadable "body_unreadable" BAD_REQUEST "The body could not be read.";
+    InvalidIdempotencyKey "invalid_idempotency_key" BAD_REQUEST "The Idempotency-Key is not a key.";
+    Unauthorized "unauthorized" UNAUTHORIZED "A valid key or session is needed.";
+    Forbidden "forbidden" FORBIDDEN "The caller may not do this.";
+    CsrfMismatch "csrf_mismatch" FORBIDDEN "The X-CSRF-Token is missing or wrong.";
     NotFound "not_found" NOT_FOUND "There is nothing here.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This method is not known here.";
-    UnknownHost "unknown_host" MISDIRECTED_REQUEST "This service does not go by that name.";
+    AlreadyDecided "already_decided" CONFLICT "The suggestion was decided already.";
+    Superseded "superseded" CONFLICT "A newer suggestion has taken this one's place.";
+    NothingToUndo "nothing_to_undo" CONFLICT "There is nothing to undo.";
+    LabelsInUse "labels_in_use" CONFLICT "Labels in use would vanish.";
+    Contended "contended" CONFLICT "The ticket kept changing.";
+    RequestInFlight "request_in_flight" CONFLICT "A request with this Idempotency-Key is under way.";
+    Erased "erased" GONE "The answer was erased.";
+    PreconditionFailed "precondition_failed" PRECONDITION_FAILED "It has changed since it was read.";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large.";
-    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json.";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read here.";
+    UnknownHost "unknown_host" MISDIRECTED_REQUEST "This service does not go by that name.";
     EmptyTicket "empty_ticket" UNPROCESSABLE_ENTITY "The ticket is empty.";
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY "A field has a value that it cannot have.";
+    InvalidParameter "invalid_parameter" UNPROCESSABLE_ENTITY "A parameter has a value that it cannot have.";
     UnknownField "unknown_field" UNPROCESSABLE_ENTITY "A field is not known.";
+    UnknownLabel "unknown_label" UNPROCESSABLE_ENTITY "The taxonomy has no such label.";
+    NoChange "no_change" UNPROCESSABLE_ENTITY "The decision changes nothing.";
+    InvalidTaxonomy "invalid_taxonomy" UNPROCESSABLE_ENTITY "The taxonomy contradicts itself.";
+    ThreadFull "thread_full" UNPROCESSABLE_ENTITY "The thread has no room for more.";
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request.";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests.";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here.";
     NotReady "not_ready" SERVICE_UNAVAILABLE "The service is still starting.";
     Overloaded "overloaded" SERVICE_UNAVAILABLE "The service is busy.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot answer now.";
     Timeout "timeout" GATEWAY_TIMEOUT "The request took too long.";
+    StorageFull "storage_full" INSUFFICIENT_STORAGE "There is no room left to store anything.";
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the code says it.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The problem in a few words, the same each time.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong, for programs.
+    code: &'static str,
+    /// What went wrong, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The fields at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// Names the request in logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// A field at fault.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Which (RFC 6901).
+    pointer: String,
+    /// What was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// A failed request. Its source is logged once and never sent.
@@ -66,11 +122,12 @@ pub struct ApiError {
     detail: Option<String>,
     pointer: Option<String>,
     source: Option<Arc<str>>,
+    retry_after: Option<u64>,
 }
 
 impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
-        Self { code, detail: None, pointer: None, source: None }
+        Self { code, detail: None, pointer: None, source: None, retry_after: None }
     }
 }
 
@@ -96,6 +153,13 @@ impl ApiError {
         self
     }
 
+    /// Says in how many seconds to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// The code.
     pub const fn code(&self) -> ErrorCode {
         self.code
@@ -106,28 +170,33 @@ impl ApiError {
         self.source.as_deref()
     }
 
-    /// The problem document, naming the request.
+    /// The problem document.
+    pub fn problem(&self, request_id: Option<&str>) -> Problem {
+        let field =
+            |pointer: &String| FieldError { pointer: pointer.clone(), detail: self.detail.clone() };
+        Problem {
+            kind: "about:blank",
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code.code(),
+            detail: self.detail.clone(),
+            errors: self.pointer.iter().map(field).collect(),
+            request_id: request_id.map(str::to_owned),
+        }
+    }
+
+    /// The answer, naming the request.
     pub fn respond(&self, request_id: Option<&str>) -> Response {
-        let mut problem = json!({
-            "type": "about:blank",
-            "title": self.code.title(),
-            "status": self.code.status().as_u16(),
-            "code": self.code.code(),
-        });
-        if let Some(detail) = &self.detail {
-            problem["detail"] = json!(detail);
-        }
-        if let Some(pointer) = &self.pointer {
-            problem["errors"] = json!([{ "pointer": pointer, "detail": self.detail }]);
-        }
-        if let Some(id) = request_id {
-            problem["request_id"] = json!(id);
-        }
+        let problem = self.problem(request_id);
         let mut response = (self.code.status(), Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let unavailable = (self.code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = self.retry_after.or(unavailable) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -145,19 +214,53 @@ impl IntoResponse for ApiError {
 
 impl From<TriageError> for ApiError {
     fn from(error: TriageError) -> Self {
-        let code = match &error {
-            TriageError::EmptyTicket => {
-                return Self::from(ErrorCode::EmptyTicket).detail(
-                    "subject, body and messages are all blank; at least one must say something",
-                );
+        Self::from(&error)
+    }
+}
+
+impl From<&TriageError> for ApiError {
+    fn from(error: &TriageError) -> Self {
+        use crate::store::StoreError;
+        // What callers can do something about is told to them; the rest is for the log.
+        let told = |code: ErrorCode| Self::from(code).detail(error.to_string());
+        let kept = |code: ErrorCode| Self::from(code).source(error);
+        match error {
+            TriageError::EmptyTicket => Self::from(ErrorCode::EmptyTicket).detail(
+                "subject, body and messages are all blank; at least one must say something",
+            ),
+            TriageError::NotFound(_) => told(ErrorCode::NotFound),
+            TriageError::Stale { .. } => told(ErrorCode::PreconditionFailed),
+            TriageError::AlreadyDecided { .. } => told(ErrorCode::AlreadyDecided),
+            TriageError::Superseded => told(ErrorCode::Superseded),
+            TriageError::NothingToUndo => told(ErrorCode::NothingToUndo),
+            TriageError::UnknownLabel { field, .. } => {
+                told(ErrorCode::UnknownLabel).pointer(format!("/{}", field.name()))
             }
-            TriageError::Inference(InferenceError::Overloaded) => ErrorCode::Overloaded,
-            TriageError::Inference(InferenceError::Stopped) | TriageError::Store(_) => {
-                ErrorCode::Unavailable
-            }
-            TriageError::Inference(_) => ErrorCode::Internal,
-        };
-        Self::from(code).source(&error)
+            TriageError::NoChange(_) => told(ErrorCode::NoChange),
+            TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
+            TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
+            TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
+            TriageError::Contended => told(ErrorCode::Contended),
+            TriageError::Inference(InferenceError::Overloaded)
+            | TriageError::Index(IndexError::Overloaded { .. })
+            | TriageError::Store(StoreError::Busy(_)) => kept(ErrorCode::Overloaded),
+            TriageError::Store(StoreError::Full(_)) => kept(ErrorCode::StorageFull),
+            TriageError::Store(StoreError::ClaimLost) => Self::from(ErrorCode::RequestInFlight),
+            TriageError::Inference(InferenceError::Stopped)
+            | TriageError::Index(_)
+            | TriageError::Store(_) => kept(ErrorCode::Unavailable),
+            TriageError::Inference(_) => kept(ErrorCode::Internal),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Store(error) => TriageError::from(error).into(),
+            AccessError::Password => Self::from(ErrorCode::InvalidField).detail(error.to_string()),
+            AccessError::Secret(_) => Self::from(ErrorCode::Internal).source(&error),
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use axum::extract::{Request, State as Shared};
+use axum::extract::{MatchedPath, Request, State as Shared};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
 
 use super::{ApiError, ErrorCode, State};
 
@@ -27,7 +28,21 @@ pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: 
         HeaderValue::try_from(fresh).unwrap_or_else(|_| HeaderValue::from_static("req"))
     });
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.map_or_else(|| "other".to_owned(), |m| m.as_str().to_owned());
+    // Field names as OpenTelemetry has them, so that an exporter needs no mapping.
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        request_id = id.to_str().unwrap_or_default(),
+        traceparent = traceparent(&request),
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    super::metrics::request(method.as_str(), &route, response.status().as_u16(), start.elapsed());
     let name = id.to_str().unwrap_or_default();
     let status = response.status().as_u16();
     let microseconds = start.elapsed().as_micros() as u64;
@@ -51,6 +66,13 @@ pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: 
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// The caller's place in a distributed trace (W3C Trace Context), if it has the form of one.
+fn traceparent(request: &Request) -> Option<&str> {
+    let text = request.headers().get("traceparent")?.to_str().ok()?;
+    let sound = text.len() == 55 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    sound.then_some(text)
 }
 
 fn is_sane(id: &HeaderValue) -> bool {

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, RwLock};
 use super::scan::Packed;
 use super::{IndexError, TicketIndex};
 use crate::domain::{Neighbour, TicketId, WorkspaceId};
-use crate::store::{Store, VectorChange};
+use crate::store::{EntryChange, Store};
 
 /// Changes read at once; bounds the memory that catching up takes.
 const BATCH: u32 = 4096;
@@ -53,7 +53,7 @@ impl EmbeddedIndex {
         let _turn = shelf.turn.lock().await;
         loop {
             let seen = shelf.view.read().await.seq;
-            let changes = self.store.vector_changes(workspace, &self.encoder, seen, BATCH).await?;
+            let changes = self.store.entry_changes(workspace, &self.encoder, seen, BATCH).await?;
             if changes.is_empty() {
                 return Ok(Arc::clone(&shelf.view));
             }
@@ -78,7 +78,7 @@ impl TicketIndex for EmbeddedIndex {
         let vector = vector.to_vec();
         let in_place = view.packed.numbers() <= SCAN_IN_PLACE;
         let found = run(in_place, move || view.nearest(&vector, k, exclude)).await?;
-        Ok(self.store.neighbours(workspace, &found).await?)
+        Ok(self.store.neighbours(workspace, &self.encoder, &found).await?)
     }
 
     async fn count(&self, workspace: &WorkspaceId) -> Result<u64, IndexError> {
@@ -109,7 +109,7 @@ struct View {
 }
 
 impl View {
-    fn apply(&mut self, change: VectorChange) {
+    fn apply(&mut self, change: EntryChange) {
         self.seq = change.seq;
         self.remove(change.ticket_id);
         let Some(vector) = change.vector else { return };
@@ -163,7 +163,7 @@ mod tests {
             let mut truth = HashMap::new();
             for (seq, (ticket, vector)) in (1..).zip(steps) {
                 let vector = vector.map(|v| v.map(f32::from));
-                let change = VectorChange {
+                let change = EntryChange {
                     seq,
                     ticket_id: id(ticket),
                     vector: vector.map(|v| v.to_vec()),

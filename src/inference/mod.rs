@@ -36,6 +36,8 @@ pub struct Embedding {
     pub vector: Vec<f32>,
     /// Whether the text was longer than what was read.
     pub truncated: bool,
+    /// Tokens that were read, special ones included.
+    pub tokens: usize,
 }
 
 /// Why there is no embedding.
@@ -117,13 +119,13 @@ impl Inference {
         let tokenize = tokio::task::spawn_blocking(move || (tokenizer.windows(&text), permit));
         let (windows, _permit) = tokenize.await.map_err(|_| InferenceError::Stopped)?;
         let windows = windows?;
-        let truncated = windows.truncated;
+        let (truncated, tokens) = (windows.truncated, windows.tokens());
         let (reply, answer) = oneshot::channel();
         if !self.shared.queue.push(Job { windows, lane, reply }) {
             return Err(InferenceError::Stopped);
         }
         let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
-        Ok(Embedding { vector, truncated })
+        Ok(Embedding { vector, truncated, tokens })
     }
 
     /// Stops taking work; what waits is still done. Returns whether the thread ended in time.

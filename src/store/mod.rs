@@ -1,25 +1,35 @@
-//! The system of record behind a trait: use cases, one transaction each.
+//! The system of record behind a trait, in SQLite or PostgreSQL.
 //!
-//! Every method takes the workspace that it works in; there is no way to read across them.
+//! Reads stand in [`Records`], writes in a [`Transaction`]: a use case begins one, does all that it
+//! has to, and commits, so that a ticket, its suggestion, the stored answer and its jobs are there
+//! together or not at all. One transaction at a time writes to a workspace. Every method that
+//! touches a desk's data takes its workspace; there is no way to read across them. [`Access`] and
+//! [`Work`] hold what belongs to the installation: accounts, claims, jobs.
 
-mod sqlite;
+mod sql;
+mod types;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    ExternalRef, Neighbour, ResolvedTicket, Suggestion, SuggestionId, Taxonomy, Ticket, TicketId,
-    WorkspaceId,
+    ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId, LabelField, Neighbour,
+    Outcome, Status, Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, UserId, WorkspaceId,
 };
-pub use sqlite::SqliteStore;
+pub use sql::{Dialect, SqlStore};
+pub use types::{
+    Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow, Job, JobKind,
+    KeyRecord, Known, NewJob, Page, Session, StoredDecision, StoredSuggestion, StoredTicket,
+    SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
+};
 
 /// What a store can answer besides success.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data was written by an encoder whose vectors cannot be compared with this one's.
     #[error(
-        "this data folder was written with the encoder {written}, and {running} is configured; \
-         set model.name to the former, or use another data folder and import again"
+        "this data was written with the encoder {written}, and {running} is configured; set \
+         model.name to the former, or run `deskhand reindex` to embed every ticket anew"
     )]
     OtherEncoder {
         /// The encoder of the data.
@@ -27,9 +37,18 @@ pub enum StoreError {
         /// The encoder of this process.
         running: String,
     },
+    /// The disk, or the database's share of it, is full. Nothing was written.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Others kept the database busy for longer than it waits. Nothing was written.
+    #[error("the database is busy: {0}")]
+    Busy(String),
+    /// The attempt took so long that another one took over its claim. Nothing was written.
+    #[error("another attempt at this request has taken over")]
+    ClaimLost,
     /// The database could not be opened, read or written.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     /// Its schema could not be brought up to date.
     #[error("database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -46,82 +65,41 @@ pub enum StoreError {
     },
 }
 
-/// What is known of a ticket by its name elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// Our id.
-    pub id: TicketId,
-    /// The hash of the row it was imported from, if it still says the same.
-    pub import_hash: Option<String>,
-}
+/// Everything a store does.
+pub trait Store: Records + Access + Work {}
 
-/// A resolved ticket on its way into the store.
-#[derive(Debug, Clone)]
-pub struct ImportRow {
-    /// Its id if it is new; a known ticket keeps its own.
-    pub new_id: TicketId,
-    /// The ticket and its outcome.
-    pub resolved: ResolvedTicket,
-    /// Tells whether the row has changed since it was last imported.
-    pub import_hash: String,
-    /// ISO 639-1 code.
-    pub language: String,
-    /// Its embedding.
-    pub vector: Vec<f32>,
-}
+impl<T: Records + Access + Work> Store for T {}
 
-/// A triaged ticket on its way into the store.
-#[derive(Debug, Clone)]
-pub struct TriageRecord {
-    /// The ticket as it came in.
-    pub ticket: Ticket,
-    /// ISO 639-1 code.
-    pub language: String,
-    /// Its embedding; `None` when nothing was left to embed.
-    pub vector: Option<Vec<f32>>,
-    /// The answer. Its ticket id is used if the ticket is new.
-    pub suggestion: Suggestion,
-}
-
-/// One step in the history of a workspace's vectors.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VectorChange {
-    /// Grows with every change.
-    pub seq: i64,
-    /// Whose.
-    pub ticket_id: TicketId,
-    /// The embedding, or `None` if the ticket is to be found no longer.
-    pub vector: Option<Vec<f32>>,
-}
-
-/// How much a workspace holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Tickets of any kind.
-    pub tickets: u64,
-    /// Those that search can find.
-    pub searchable: u64,
-    /// Answers given.
-    pub suggestions: u64,
-}
-
-/// The system of record.
+/// A desk's records.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Records: Send + Sync {
+    /// Begins a transaction that may write to the workspace. It waits for others that do, sees
+    /// what they wrote, and leaves nothing behind when it is dropped before it is committed.
+    async fn begin(&self, workspace: &WorkspaceId) -> Result<Box<dyn Transaction>, StoreError>;
+
     /// Binds the data to an encoder, once; later calls check that it is still the same.
     async fn bind_encoder(&self, fingerprint: &str) -> Result<(), StoreError>;
 
-    /// The workspace's newest taxonomy.
-    async fn taxonomy(&self, workspace: &WorkspaceId) -> Result<Option<Taxonomy>, StoreError>;
+    /// Binds the data to another encoder, once every entry has been embedded by it. Entries of
+    /// other encoders go.
+    async fn rebind_encoder(&self, fingerprint: &str) -> Result<(), StoreError>;
 
-    /// Adds a version of the taxonomy. Returns whether it was added: a version that is there
-    /// already stays as it is.
-    async fn save_taxonomy(
+    /// The workspaces that hold anything or have settings.
+    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, StoreError>;
+
+    /// A workspace's settings; the defaults where it has none.
+    async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError>;
+
+    /// Changes a workspace's settings.
+    async fn save_settings(
         &self,
         workspace: &WorkspaceId,
-        taxonomy: &Taxonomy,
+        settings: &WorkspaceSettings,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<(), StoreError>;
+
+    /// The workspace's newest taxonomy.
+    async fn taxonomy(&self, workspace: &WorkspaceId) -> Result<Option<Taxonomy>, StoreError>;
 
     /// What is known of a ticket by its name elsewhere.
     async fn find(
@@ -130,49 +108,318 @@ pub trait Store: Send + Sync {
         source: &ExternalRef,
     ) -> Result<Option<Known>, StoreError>;
 
-    /// Writes resolved tickets and their vectors: all of them, or none.
-    async fn import(
+    /// A ticket with its outcome.
+    async fn ticket(
         &self,
         workspace: &WorkspaceId,
-        encoder: &str,
-        rows: &[ImportRow],
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+        id: TicketId,
+    ) -> Result<Option<StoredTicket>, StoreError>;
 
-    /// Writes a ticket with its suggestion: both, or neither. Returns the suggestion as stored,
-    /// with the ticket's true id. A ticket that search can find gets its new vector.
-    async fn record(
+    /// Tickets after one in the order of ids, at most `limit`.
+    async fn tickets(
         &self,
         workspace: &WorkspaceId,
-        encoder: &str,
-        record: TriageRecord,
-        now: Timestamp,
-    ) -> Result<Suggestion, StoreError>;
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<StoredTicket>, StoreError>;
 
-    /// A suggestion as it was answered.
+    /// Ids of tickets that came in before an instant, at most `limit`.
+    async fn tickets_before(
+        &self,
+        workspace: &WorkspaceId,
+        instant: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<TicketId>, StoreError>;
+
+    /// A suggestion as it was answered, and where it stands.
     async fn suggestion(
         &self,
         workspace: &WorkspaceId,
         id: SuggestionId,
-    ) -> Result<Option<Suggestion>, StoreError>;
+    ) -> Result<Option<StoredSuggestion>, StoreError>;
 
-    /// What happened to the workspace's vectors after `seq`, oldest first, at most `limit` steps.
-    async fn vector_changes(
+    /// Suggestions, newest first.
+    async fn suggestions(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &SuggestionFilter,
+    ) -> Result<Page<StoredSuggestion>, StoreError>;
+
+    /// What happened to the workspace's entries after `seq`, oldest first, at most `limit` steps.
+    async fn entry_changes(
         &self,
         workspace: &WorkspaceId,
         encoder: &str,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<VectorChange>, StoreError>;
+    ) -> Result<Vec<EntryChange>, StoreError>;
 
-    /// The resolved tickets with these ids, in their order, with the given scores. One that is
-    /// gone is left out.
+    /// A ticket's entry, with its sequence number.
+    async fn entry(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        id: TicketId,
+    ) -> Result<Option<(i64, EntryRow)>, StoreError>;
+
+    /// The listed tickets with these ids, in their order, with the given scores. One that is gone
+    /// is left out.
     async fn neighbours(
         &self,
         workspace: &WorkspaceId,
+        encoder: &str,
         found: &[(TicketId, f32)],
     ) -> Result<Vec<Neighbour>, StoreError>;
 
     /// How much there is.
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError>;
+
+    /// An import's progress.
+    async fn import(
+        &self,
+        workspace: &WorkspaceId,
+        id: ImportId,
+    ) -> Result<Option<ImportRecord>, StoreError>;
+
+    /// The `n`-th piece of what was sent for an import, from 0.
+    async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Makes sure that what was erased stands nowhere in the database's files either.
+    async fn scrub(&self) -> Result<(), StoreError>;
+
+    /// Finishes what is under way and closes.
+    async fn close(&self);
+}
+
+/// One use case's writes to one workspace: all of them, or none.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Inserts a ticket, or updates the one with the same source. Its outcome is left alone.
+    /// Returns its id.
+    async fn put_ticket(
+        &mut self,
+        new_id: TicketId,
+        ticket: &Ticket,
+        language: &str,
+        now: Timestamp,
+    ) -> Result<TicketId, StoreError>;
+
+    /// A ticket with its outcome.
+    async fn ticket(&mut self, id: TicketId) -> Result<Option<StoredTicket>, StoreError>;
+
+    /// Replaces what a ticket says.
+    async fn rewrite_ticket(
+        &mut self,
+        id: TicketId,
+        ticket: &Ticket,
+        language: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Says what became of a ticket. The import hash tells a later import that its row is in.
+    async fn set_outcome(
+        &mut self,
+        id: TicketId,
+        outcome: &Outcome,
+        import_hash: Option<&str>,
+    ) -> Result<(), StoreError>;
+
+    /// Gives every ticket with one label another. Returns how many there were.
+    async fn relabel(&mut self, field: LabelField, from: &str, to: &str)
+    -> Result<u64, StoreError>;
+
+    /// The labels that tickets carry, and how many each.
+    async fn labels_in_use(&mut self, field: LabelField) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// A ticket's entry in the index.
+    async fn entry(&mut self, encoder: &str, id: TicketId) -> Result<Option<EntryRow>, StoreError>;
+
+    /// Writes a ticket's entry under a new sequence number, in place of an older one.
+    async fn put_entry(
+        &mut self,
+        encoder: &str,
+        id: TicketId,
+        entry: &EntryRow,
+    ) -> Result<(), StoreError>;
+
+    /// Writes a suggestion; open ones of the same ticket are superseded.
+    async fn put_suggestion(
+        &mut self,
+        suggestion: &Suggestion,
+        taxonomy_version: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// A suggestion and where it stands.
+    async fn suggestion(
+        &mut self,
+        id: SuggestionId,
+    ) -> Result<Option<StoredSuggestion>, StoreError>;
+
+    /// Changes where a suggestion stands, and its version.
+    async fn set_status(&mut self, id: SuggestionId, status: Status) -> Result<(), StoreError>;
+
+    /// Writes down a decision about a suggestion, or about a ticket itself.
+    async fn put_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError>;
+
+    /// The newest decision that is in force: about a suggestion, or how a ticket was resolved.
+    async fn decision(
+        &mut self,
+        ticket: TicketId,
+        suggestion: Option<SuggestionId>,
+    ) -> Result<Option<StoredDecision>, StoreError>;
+
+    /// Takes a decision back.
+    async fn undo(&mut self, id: DecisionId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The newest taxonomy.
+    async fn taxonomy(&mut self) -> Result<Option<Taxonomy>, StoreError>;
+
+    /// Adds a version of the taxonomy.
+    async fn save_taxonomy(
+        &mut self,
+        taxonomy: &Taxonomy,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Ids of the tickets that a requester sent.
+    async fn tickets_of(&mut self, requester: &str) -> Result<Vec<TicketId>, StoreError>;
+
+    /// Ids of other people's tickets in whose threads a person wrote.
+    async fn threads_with(&mut self, author: &str) -> Result<Vec<TicketId>, StoreError>;
+
+    /// Erases a ticket with all that was made from it: its suggestions, drafts, decisions, its
+    /// entries in the index, what other suggestions show or quote of it, and stored answers that
+    /// do. Returns whether it was there.
+    async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError>;
+
+    /// Writes an import's progress.
+    async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError>;
+
+    /// Keeps a piece of what was sent for an import.
+    async fn put_import_chunk(
+        &mut self,
+        id: ImportId,
+        n: u32,
+        bytes: &[u8],
+    ) -> Result<(), StoreError>;
+
+    /// Drops what was sent for an import.
+    async fn drop_import_chunks(&mut self, id: ImportId) -> Result<(), StoreError>;
+
+    /// Promises work.
+    async fn enqueue(&mut self, job: &NewJob) -> Result<(), StoreError>;
+
+    /// Notes who did what. Never ticket text.
+    async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Stores the answer to a request that may be sent again. Fails with
+    /// [`StoreError::ClaimLost`] if another attempt has taken over.
+    async fn settle(&mut self, claim: &Claim, answer: &Answer) -> Result<(), StoreError>;
+
+    /// Makes it all so.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Accounts: keys, users, sessions. Of the installation, not of a workspace.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Whether anybody has a key or a password: then everybody needs one.
+    async fn has_accounts(&self, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Adds a key.
+    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError>;
+
+    /// A key by its public part, revoked and expired ones too.
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// All keys, oldest first.
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Ends a key's life. Returns whether there was one.
+    async fn revoke_key(&self, id: KeyId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes that a key has been used.
+    async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Adds a user, or gives a known one another password and other scopes; sessions end then.
+    async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError>;
+
+    /// A user by name.
+    async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError>;
+
+    /// All users by name.
+    async fn users(&self) -> Result<Vec<UserRecord>, StoreError>;
+
+    /// Removes a user and ends their sessions. Returns whether there was one.
+    async fn remove_user(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Begins a session.
+    async fn add_session(
+        &self,
+        token_hash: &[u8],
+        user: UserId,
+        csrf: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// A session that has not expired.
+    async fn session(
+        &self,
+        token_hash: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError>;
+
+    /// Ends a session.
+    async fn remove_session(&self, token_hash: &[u8]) -> Result<(), StoreError>;
+}
+
+/// Claims on requests, and promised work.
+#[async_trait]
+pub trait Work: Send + Sync {
+    /// Claims a request that may be sent more than once, or says what became of it.
+    async fn claim(
+        &self,
+        workspace: &WorkspaceId,
+        request: &ClaimRequest,
+        id: ClaimId,
+        now: Timestamp,
+    ) -> Result<Claimed, StoreError>;
+
+    /// Gives a claim back: the attempt failed and wrote nothing.
+    async fn release(&self, workspace: &WorkspaceId, claim: &Claim) -> Result<(), StoreError>;
+
+    /// Takes the next due job, for as long as the lease lasts. A job whose worker died is due
+    /// again when its lease has run out.
+    async fn lease_job(
+        &self,
+        lease: ClaimId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Job>, StoreError>;
+
+    /// Keeps a job for longer. False if the lease was lost.
+    async fn extend_lease(
+        &self,
+        id: JobId,
+        lease: ClaimId,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// A job is done.
+    async fn finish_job(&self, id: JobId, lease: ClaimId) -> Result<(), StoreError>;
+
+    /// A job failed and is to be tried again.
+    async fn retry_job(
+        &self,
+        id: JobId,
+        lease: ClaimId,
+        error: &str,
+        run_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Jobs that wait or are being worked on.
+    async fn pending_jobs(&self) -> Result<u64, StoreError>;
+
+    /// Drops expired answers and sessions.
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -5,14 +5,21 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 
-use super::{Triage, TriageError, clean, is_blank};
+use super::{Triage, TriageError, is_blank};
 use crate::domain::ids::hex;
 use crate::domain::{ResolvedTicket, Taxonomy, TicketId, WorkspaceId};
 use crate::inference::Lane;
-use crate::store::{ImportRow, StoreError};
+use crate::store::{EntryRow, StoreError};
 
 /// Rows of one transaction: few enough that a crash costs little work.
 const BATCH: usize = 64;
+
+/// For work that nobody watches.
+pub(super) struct Silent;
+
+impl ImportProgress for Silent {
+    fn advance(&self, _: usize) {}
+}
 
 /// Hears how an import is getting on.
 pub trait ImportProgress: Send + Sync {
@@ -27,8 +34,8 @@ pub struct ImportReport {
     pub imported: usize,
     /// Rows that were there already, word for word.
     pub unchanged: usize,
-    /// Rows whose ticket comes again further down; the last one counts.
-    pub repeated: usize,
+    /// Rows whose ticket comes again further down, by position; the last one counts.
+    pub repeats: Vec<usize>,
     /// Rows without any text, by position.
     pub blank: Vec<usize>,
 }
@@ -77,7 +84,7 @@ impl Triage {
                 let position = at * BATCH + offset;
                 let source = row.ticket.source.as_ref().ok_or(ImportError::NoSource(position))?;
                 if !newest.contains(&position) {
-                    report.repeated += 1;
+                    report.repeats.push(position);
                     continue;
                 }
                 let hash = row_hash(row);
@@ -90,34 +97,63 @@ impl Triage {
                     changed.push((row, hash));
                 }
             }
-            let written = try_join_all(changed.into_iter().map(|(r, h)| self.embed_row(r, h)));
-            let written = written.await?;
-            let now = self.parts.clock.now();
-            self.parts.store.import(workspace, &self.fingerprint, &written, now).await?;
+            let embed = |(row, hash)| self.embed_row(workspace, row, hash);
+            let written = try_join_all(changed.into_iter().map(embed)).await?;
             report.imported += written.len();
+            self.write_rows(workspace, written).await?;
             progress.advance(batch.len());
         }
         Ok(report)
     }
 
-    async fn embed_row(
+    /// Writes a batch of rows: all of them, or none.
+    async fn write_rows(
         &self,
-        row: &ResolvedTicket,
-        import_hash: String,
-    ) -> Result<ImportRow, TriageError> {
-        let (cleaned, language) = clean(row.ticket.text.clone()).await?;
+        workspace: &WorkspaceId,
+        rows: Vec<ImportRow<'_>>,
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut promises = Vec::new();
+        let mut tx = self.parts.store.begin(workspace).await?;
+        let now = self.parts.clock.now();
+        for ImportRow { new_id, row, hash, language, entry } in rows {
+            let id = tx.put_ticket(new_id, &row.ticket, language, now).await?;
+            tx.set_outcome(id, &row.outcome, Some(&hash)).await?;
+            promises.push(self.put_entry(&mut *tx, id, &entry).await?);
+        }
+        tx.commit().await?;
+        for promise in promises {
+            self.keep(workspace, promise).await;
+        }
+        Ok(())
+    }
+
+    async fn embed_row<'a>(
+        &self,
+        workspace: &WorkspaceId,
+        row: &'a ResolvedTicket,
+        hash: String,
+    ) -> Result<ImportRow<'a>, TriageError> {
+        // Before anything is waited for, so that ids follow the order of the rows.
+        let new_id = TicketId::new(self.parts.ids.next());
+        let read = self.read(workspace, &row.ticket.text).await?;
+        let resolution = match &row.outcome.resolution {
+            Some(text) => Some(self.redact(workspace, text).await?),
+            None => None,
+        };
         // A row that cleaning empties still has a subject line's worth of nothing to embed; its
         // raw text is no better and no worse than that.
-        let readable =
-            if cleaned.text.is_empty() { row.ticket.text.subject.clone() } else { cleaned.text };
+        let readable = if read.text.is_empty() { read.subject.clone() } else { read.text };
         let embedding = self.parts.inference.embed(readable, Lane::Bulk).await?;
-        Ok(ImportRow {
-            new_id: TicketId::new(self.parts.ids.next()),
-            resolved: row.clone(),
-            import_hash,
-            language: language.to_owned(),
-            vector: embedding.vector,
-        })
+        let entry = EntryRow {
+            listed: true,
+            vector: Some(embedding.vector),
+            subject: read.subject,
+            resolution,
+        };
+        Ok(ImportRow { new_id, row, hash, language: read.language, entry })
     }
 
     async fn learn_labels(
@@ -126,28 +162,33 @@ impl Triage {
         rows: &[ResolvedTicket],
         given: Option<Taxonomy>,
     ) -> Result<(), StoreError> {
-        loop {
-            let own = self.parts.store.taxonomy(workspace).await?;
-            let fresh = own.is_none();
-            let worth_saving = fresh && given.is_some();
-            let mut taxonomy = own
-                .or_else(|| given.clone())
-                .unwrap_or_else(|| Taxonomy::empty(workspace.as_str()));
-            let grown = taxonomy.learn_labels(rows.iter().map(|row| &row.outcome));
-            if !grown && !worth_saving {
-                return Ok(());
-            }
-            if fresh {
-                // What the history does not name is decided by the built-in labels.
-                taxonomy.fill_from(&self.default_taxonomy);
-            }
-            // Another process may have saved this version first; then its labels come first.
-            let now = self.parts.clock.now();
-            if self.parts.store.save_taxonomy(workspace, &taxonomy, now).await? {
-                return Ok(());
-            }
+        let mut tx = self.parts.store.begin(workspace).await?;
+        let own = tx.taxonomy().await?;
+        let fresh = own.is_none();
+        let worth_saving = fresh && given.is_some();
+        let mut taxonomy = own.or(given).unwrap_or_else(|| Taxonomy::empty(workspace.as_str()));
+        let grown = taxonomy.learn_labels(rows.iter().map(|row| &row.outcome));
+        if !grown && !worth_saving {
+            return Ok(());
         }
+        if fresh {
+            // What the history does not name is decided by the built-in labels.
+            taxonomy.fill_from(&self.default_taxonomy);
+        }
+        tx.save_taxonomy(&taxonomy, self.parts.clock.now()).await?;
+        tx.commit().await
     }
+}
+
+/// A resolved ticket on its way into the store.
+struct ImportRow<'a> {
+    /// Its id if it is new; a known ticket keeps its own.
+    new_id: TicketId,
+    row: &'a ResolvedTicket,
+    /// Tells whether the row has changed since it was last imported.
+    hash: String,
+    language: &'static str,
+    entry: EntryRow,
 }
 
 /// The rows to import: of those with one source, the last. A ticket that an export lists twice has

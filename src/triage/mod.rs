@@ -1,12 +1,22 @@
-//! The service itself: a ticket in, a suggestion out.
+//! The service itself: a ticket in, a suggestion out; people's decisions in, memory out.
 //!
-//! [`Triage::assess`] cleans, embeds (one forward pass), searches (once) and decides, without
-//! writing; [`Triage::triage`] also stores ticket and suggestion in one transaction.
+//! [`Triage::assess`] cleans, redacts, embeds (one forward pass), searches (once) and decides,
+//! without writing. Every other use case writes in one transaction: ticket, suggestion, entry in
+//! the index, stored answer, jobs and audit together.
 
 mod draft;
+mod embed;
+mod erase;
+mod error;
+mod feedback;
 mod import;
+mod jobs;
+mod labels;
 mod policy;
 mod prototypes;
+mod receipt;
+mod reindex;
+mod uploads;
 mod vote;
 
 use std::sync::Arc;
@@ -17,15 +27,23 @@ use crate::domain::{
     Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
     Timings, WorkspaceId,
 };
-use crate::index::TicketIndex;
+use crate::index::{ExternalIndex, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
-use crate::store::{Store, StoreError, TriageRecord};
-use crate::text::{self, CleanText, UNDETERMINED};
+use crate::store::{EntryRow, Store, StoreError, Transaction};
+use crate::text::UNDETERMINED;
+pub use embed::Embedded;
+pub use erase::Erased;
+pub use error::TriageError;
+pub use feedback::{Resolution, Verdict};
 pub use import::{ImportError, ImportProgress, ImportReport};
+pub use labels::Mappings;
 pub use policy::Policy;
 use policy::{Circumstances, decide};
 use prototypes::Prototypes;
+pub use receipt::Receipt;
+pub use reindex::ReindexReport;
+pub use uploads::Upload;
 
 /// Neighbours that vote.
 const NEIGHBOURS: usize = 20;
@@ -34,26 +52,14 @@ const SHOWN: usize = 5;
 /// The taxonomy of a desk that has neither history nor labels of its own.
 const DEFAULT_TAXONOMY: &str = include_str!("../../models/taxonomy/default.toml");
 
-/// Why there is no suggestion.
-#[derive(Debug, thiserror::Error)]
-pub enum TriageError {
-    /// Subject, body and messages are all blank.
-    #[error("the ticket is empty: subject, body and messages are all blank")]
-    EmptyTicket,
-    /// The encoder is busy, stopped or failed.
-    #[error(transparent)]
-    Inference(#[from] InferenceError),
-    /// The store failed; nothing was written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Everything that triage works with, passed in.
 pub struct Parts {
     /// The system of record.
     pub store: Arc<dyn Store>,
     /// Finds similar tickets.
     pub index: Arc<dyn TicketIndex>,
+    /// The same, where it has to be told of every change.
+    pub external: Option<Arc<dyn ExternalIndex>>,
     /// Makes embeddings.
     pub inference: Inference,
     /// The encoder's manifest.
@@ -72,6 +78,16 @@ pub struct Triage {
     fingerprint: String,
     default_taxonomy: Taxonomy,
     prototypes: prototypes::Cache,
+    rules: embed::RulesCache,
+}
+
+/// Who asks, and for which desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose tickets.
+    pub workspace: WorkspaceId,
+    /// A key's or a user's name, for the audit trail.
+    pub actor: String,
 }
 
 /// A suggestion that has not been stored, with what storing it needs.
@@ -81,6 +97,10 @@ pub struct Assessment {
     pub suggestion: Suggestion,
     /// The ticket's embedding, unless nothing was left to embed.
     pub vector: Option<Vec<f32>>,
+    /// The subject line as the index may keep it.
+    pub subject: String,
+    /// The taxonomy that the labels are from.
+    pub taxonomy_version: u32,
 }
 
 impl Triage {
@@ -93,12 +113,38 @@ impl Triage {
         let fingerprint = parts.encoder.fingerprint();
         let default_taxonomy =
             Taxonomy::from_toml(DEFAULT_TAXONOMY).expect("the built-in taxonomy");
-        Self { parts, fingerprint, default_taxonomy, prototypes: prototypes::Cache::default() }
+        Self {
+            parts,
+            fingerprint,
+            default_taxonomy,
+            prototypes: prototypes::Cache::default(),
+            rules: embed::RulesCache::default(),
+        }
     }
 
     /// The store behind the service.
     pub fn store(&self) -> &dyn Store {
         &*self.parts.store
+    }
+
+    /// A fresh identifier, for what happens around a use case.
+    pub fn fresh_id(&self) -> uuid::Uuid {
+        self.parts.ids.next()
+    }
+
+    /// The time that use cases go by.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Numbers in a vector.
+    pub fn dimensions(&self) -> usize {
+        self.parts.encoder.dimensions
+    }
+
+    /// The encoder's fingerprint.
+    pub fn encoder(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The labels of a workspace: its own, or the built-in ones while it has none.
@@ -118,16 +164,75 @@ impl Triage {
         &self,
         workspace: &WorkspaceId,
         ticket: Ticket,
+        receipt: Receipt<'_, Suggestion>,
     ) -> Result<Suggestion, TriageError> {
-        let Assessment { suggestion, vector } =
-            self.assess(workspace, &ticket, Lane::Interactive).await?;
-        let language = suggestion.language.clone();
-        let record = TriageRecord { ticket, language, vector, suggestion };
-        let now = self.parts.clock.now();
-        Ok(self.parts.store.record(workspace, &self.fingerprint, record, now).await?)
+        let assessment = self.assess(workspace, &ticket, None, Lane::Interactive).await?;
+        let mut tx = self.parts.store.begin(workspace).await?;
+        let (mut suggestion, promise) =
+            self.record(&mut *tx, workspace, &ticket, assessment).await?;
+        receipt.settle(&mut *tx, &suggestion).await?;
+        tx.commit().await?;
+        if !self.keep(workspace, promise).await {
+            suggestion.degraded.push(Degraded::Index);
+        }
+        Ok(suggestion)
     }
 
-    /// Answers a ticket without storing anything.
+    /// Answers many tickets, each for itself, and stores those that have an answer, together. They
+    /// wait behind single ones.
+    ///
+    /// # Errors
+    /// The store failed. Nothing is stored then.
+    pub async fn triage_batch(
+        &self,
+        workspace: &WorkspaceId,
+        tickets: Vec<Ticket>,
+        receipt: Receipt<'_, Vec<Result<Suggestion, TriageError>>>,
+    ) -> Result<Vec<Result<Suggestion, TriageError>>, TriageError> {
+        let assess = |ticket| self.assess(workspace, ticket, None, Lane::Bulk);
+        let assessed = futures_util::future::join_all(tickets.iter().map(assess)).await;
+        let mut tx = self.parts.store.begin(workspace).await?;
+        let (mut answers, mut promises) = (Vec::new(), Vec::new());
+        for (ticket, assessment) in tickets.iter().zip(assessed) {
+            answers.push(match assessment {
+                Ok(assessment) => {
+                    let (suggestion, promise) =
+                        self.record(&mut *tx, workspace, ticket, assessment).await?;
+                    promises.push(promise);
+                    Ok(suggestion)
+                }
+                Err(error) => Err(error),
+            });
+        }
+        receipt.settle(&mut *tx, &answers).await?;
+        tx.commit().await?;
+        for promise in promises {
+            self.keep(workspace, promise).await;
+        }
+        Ok(answers)
+    }
+
+    /// Writes a ticket and its suggestion. A ticket that search can find gets its new vector.
+    async fn record(
+        &self,
+        tx: &mut dyn Transaction,
+        workspace: &WorkspaceId,
+        ticket: &Ticket,
+        assessment: Assessment,
+    ) -> Result<(Suggestion, Option<jobs::Promise>), TriageError> {
+        let Assessment { mut suggestion, vector, subject, taxonomy_version } = assessment;
+        let now = self.parts.clock.now();
+        let id = suggestion.ticket_id;
+        suggestion.ticket_id = tx.put_ticket(id, ticket, &suggestion.language, now).await?;
+        let entry = self.entry(tx, suggestion.ticket_id).await?;
+        let entry = EntryRow { vector, subject, ..entry };
+        let promise = self.put_entry(tx, suggestion.ticket_id, &entry).await?;
+        tx.put_suggestion(&suggestion, taxonomy_version, now).await?;
+        tracing::debug!(%workspace, suggestion = %suggestion.id, "recorded");
+        Ok((suggestion, promise))
+    }
+
+    /// Answers a ticket without storing anything. `id` is the ticket's, where it is known.
     ///
     /// # Errors
     /// As [`Triage::triage`].
@@ -135,6 +240,7 @@ impl Triage {
         &self,
         workspace: &WorkspaceId,
         ticket: &Ticket,
+        id: Option<TicketId>,
         lane: Lane,
     ) -> Result<Assessment, TriageError> {
         let start = Instant::now();
@@ -143,21 +249,22 @@ impl Triage {
         if is_blank(ticket) {
             return Err(TriageError::EmptyTicket);
         }
-        let (cleaned, language) = clean(ticket.text.clone()).await?;
+        let read = self.read(workspace, &ticket.text).await?;
+        let (language, subject) = (read.language, read.subject);
         let taxonomy = self.taxonomy(workspace).await?;
-        let known = match &ticket.source {
-            Some(source) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
-            None => None,
+        let known = match (id, &ticket.source) {
+            (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
+            _ => id,
         };
         timings.clean = milliseconds(start);
 
         let at = Instant::now();
-        let empty = cleaned.text.is_empty();
-        let mut truncated = cleaned.truncated;
+        let empty = read.text.is_empty();
+        let mut truncated = read.truncated;
         let vector = if empty {
             None
         } else {
-            let embedding = self.parts.inference.embed(cleaned.text, lane).await?;
+            let embedding = self.parts.inference.embed(read.text, lane).await?;
             truncated |= embedding.truncated;
             Some(embedding.vector)
         };
@@ -229,7 +336,7 @@ impl Triage {
             },
             timings_ms: timings,
         };
-        Ok(Assessment { suggestion, vector })
+        Ok(Assessment { suggestion, vector, subject, taxonomy_version: taxonomy.version })
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.
@@ -316,21 +423,13 @@ impl Question<'_> {
     }
 }
 
-/// Cleans a text and tells its language, away from the threads that serve requests: hostile text
-/// may take its time.
-async fn clean(text: TicketText) -> Result<(CleanText, &'static str), InferenceError> {
-    let work = tokio::task::spawn_blocking(move || {
-        let cleaned = text::clean(&text);
-        let language = text::detect(&cleaned.text);
-        (cleaned, language)
-    });
-    work.await.map_err(|_| InferenceError::Stopped)
-}
-
 /// Whether a ticket says nothing at all. One that says something which cleaning takes away (an
 /// empty paragraph, say) is answered, with the reason `empty`.
 fn is_blank(ticket: &Ticket) -> bool {
-    let text = &ticket.text;
+    is_blank_text(&ticket.text)
+}
+
+fn is_blank_text(text: &TicketText) -> bool {
     [&text.subject, &text.body]
         .into_iter()
         .chain(text.messages.iter().map(|m| &m.text))

@@ -1,0 +1,39 @@
+//! `deskhand reindex`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Common;
+use super::terminal::{Downloads, Rows};
+use crate::app::{self, App};
+
+/// Bring the index in step with the database, while it is in use.
+///
+/// Embeds every ticket that the configured encoder has not read (after model.name was changed, all
+/// of them), and copies the entries to Qdrant where that is the index.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  deskhand reindex\n  \
+    DESKHAND__INDEX__KIND=qdrant deskhand reindex")]
+pub(super) struct ReindexArgs {}
+
+pub(super) async fn run(common: &Common, _: ReindexArgs) -> Result<()> {
+    let config = common.quiet_config()?;
+    let store = app::store(&config).await?;
+    let app = App::open_unbound(&config, store, &Downloads::default()).await?;
+    for workspace in app.triage.store().workspaces().await? {
+        let tickets = app.triage.store().counts(&workspace).await?.tickets;
+        let rows = Rows::new(tickets as usize, &format!("Indexing {workspace}"));
+        let report = app.triage.reindex(&workspace, &rows).await;
+        rows.finish();
+        let report = report?;
+        super::print(&format!(
+            "{workspace}: {tickets} tickets, {} embedded, {} written, {} removed",
+            report.embedded, report.written, report.removed
+        ))?;
+    }
+    app.triage.store().rebind_encoder(app.triage.encoder()).await?;
+    app.close(Duration::from_secs(5)).await;
+    Ok(())
+}

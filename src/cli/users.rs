@@ -1,0 +1,67 @@
+//! `deskhand users`.
+
+use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
+
+use super::Common;
+use super::terminal::say;
+use crate::app;
+use crate::domain::{Scope, WorkspaceId};
+
+/// Add, list and remove people who sign in with a password.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  deskhand users set anna --scope agent\n  \
+    deskhand users set ben --scope lead --workspace hr < password.txt\n  \
+    deskhand users list\n  deskhand users remove anna\n\n\
+    The password is the first line of standard input.")]
+pub(super) enum UsersCommand {
+    /// Add a user, or change one's password and scopes
+    Set {
+        /// What they sign in with
+        name: String,
+        /// What they may do; may be given several times
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<Scope>,
+        /// The desk that they work at
+        #[arg(long, value_name = "NAME", default_value = "main", value_parser = super::workspace)]
+        workspace: WorkspaceId,
+    },
+    /// List users
+    List,
+    /// Remove a user and end their sessions
+    Remove {
+        /// What they sign in with
+        name: String,
+    },
+}
+
+pub(super) async fn run(common: &Common, command: UsersCommand) -> Result<()> {
+    let config = common.quiet_config()?;
+    let store = app::store(&config).await?;
+    match command {
+        UsersCommand::Set { name, scope, workspace } => {
+            say("Password (first line of standard input):");
+            let password = password()?;
+            let accounts = app::accounts(std::sync::Arc::clone(&store));
+            accounts.put_user(workspace, name.clone(), &password, scope).await?;
+            say(&format!("{name} can sign in"));
+        }
+        UsersCommand::List => {
+            for user in store.users().await? {
+                super::print(&format!("{}  {}  {}", user.name, user.workspace, user.scopes))?;
+            }
+        }
+        UsersCommand::Remove { name } => {
+            ensure!(store.remove_user(&name).await?, "there is no user {name:?}");
+            say(&format!("{name} is removed"));
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn password() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("no password on standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,112 @@
+//! `/v1/taxonomy`: the labels of a desk.
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{invalid, without_nul};
+use crate::domain::{Category, LabelField, Taxonomy, Team};
+use crate::http::ApiError;
+use crate::http::extract::{Desk, JsonBody, if_match, may};
+use crate::http::idempotency::{answer, once, respond, with_header};
+use crate::store::Answer;
+use crate::triage::{Receipt, TriageError};
+
+fn rendered(taxonomy: &Taxonomy) -> Answer {
+    let etag = format!("\"{}\"", taxonomy.version);
+    with_header(answer(StatusCode::OK, taxonomy), "etag", etag)
+}
+
+/// Reads the desk's labels.
+#[utoipa::path(
+    get, path = "/v1/taxonomy", tag = "taxonomy",
+    responses((status = 200, description = "The newest version", body = Taxonomy,
+        headers(("ETag" = String, description = "The version"))))
+)]
+pub(in crate::http) async fn read(desk: Desk<may::Triage>) -> Result<Response, ApiError> {
+    let taxonomy = desk.triage.taxonomy(&desk.caller.workspace).await.map_err(TriageError::from)?;
+    Ok(respond(&rendered(&taxonomy)))
+}
+
+/// Labels to take the place of the present ones.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "IT",
+    "priorities": ["low", "normal", "high"],
+    "teams": [{"label": "Network", "department": "IT", "description": "VPN, Wi-Fi, firewalls."}],
+    "categories": [{"label": "VPN", "team": "Network", "description": "Remote access.",
+                    "examples": ["VPN drops every few minutes"]}],
+    "mappings": {"category": {"Remote access": "VPN"}}
+}))]
+pub(in crate::http) struct TaxonomyIn {
+    /// Whose labels these are.
+    name: String,
+    /// Ignored: the next version is given. There so that what was read can be sent back.
+    #[serde(default)]
+    #[expect(dead_code, reason = "only there to be accepted")]
+    version: Option<u32>,
+    /// Lowest first.
+    #[serde(default)]
+    priorities: Vec<String>,
+    /// The owner teams.
+    #[serde(default)]
+    teams: Vec<Team>,
+    /// The categories.
+    #[serde(default)]
+    categories: Vec<Category>,
+    /// For each field, which label takes which one's place.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
+    mappings: BTreeMap<LabelField, BTreeMap<String, String>>,
+}
+
+impl TaxonomyIn {
+    /// All of it without NUL, which databases cannot keep.
+    fn into_taxonomy(self) -> Result<Taxonomy, ApiError> {
+        let taxonomy = Taxonomy {
+            name: self.name,
+            version: 0,
+            priorities: self.priorities,
+            teams: self.teams,
+            categories: self.categories,
+        };
+        let text = serde_json::to_string(&taxonomy).unwrap_or_default();
+        if text.contains("\\u0000") {
+            return Err(invalid("", "expected text without NUL characters"));
+        }
+        Ok(taxonomy)
+    }
+}
+
+/// Gives the desk other labels. One that tickets carry cannot vanish: it is mapped, or refused.
+#[utoipa::path(
+    put, path = "/v1/taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
+    params(("If-Match" = Option<String>, Header,
+        description = "The ETag that the change is based on; 412 if it is another one now")),
+    responses((status = 200, description = "The new version", body = Taxonomy,
+        headers(("ETag" = String, description = "The version"))))
+)]
+pub(in crate::http) async fn put(
+    desk: Desk<may::Lead>,
+    headers: HeaderMap,
+    JsonBody { mut value, once: key }: JsonBody<TaxonomyIn>,
+) -> Result<Response, ApiError> {
+    let expected = if_match(&headers)?;
+    let clean = |labels: BTreeMap<String, String>| {
+        labels.into_iter().map(|(a, b)| (without_nul(a), without_nul(b))).collect()
+    };
+    let mappings = std::mem::take(&mut value.mappings);
+    let mappings = mappings.into_iter().map(|(field, labels)| (field, clean(labels))).collect();
+    let taxonomy = value.into_taxonomy()?;
+    once(&desk, key, async |claim| {
+        let receipt = Receipt::new(claim.as_ref(), &rendered);
+        let caller = &desk.caller;
+        let saved = desk.triage.put_taxonomy(caller, taxonomy, &mappings, expected, receipt);
+        Ok(rendered(&saved.await?))
+    })
+    .await
+}

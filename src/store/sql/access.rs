@@ -1,0 +1,211 @@
+//! Accounts: keys, users, sessions.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::SqlStore;
+use super::rows::{maybe_time, micros, time, uuid};
+use crate::domain::{KeyId, Scopes, UserId, WorkspaceId};
+use crate::store::{Access, KeyRecord, Session, StoreError, UserRecord};
+
+#[async_trait]
+impl Access for SqlStore {
+    async fn has_accounts(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let n: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM users)
+                  + (SELECT count(*) FROM api_keys
+                     WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1))",
+        )
+        .bind(now.as_microsecond())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(n > 0)
+    }
+
+    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO api_keys
+                 (id, workspace, name, secret_hash, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&key.id.as_bytes()[..])
+        .bind(key.workspace.as_str())
+        .bind(&key.name)
+        .bind(&key.secret_hash[..])
+        .bind(key.scopes.to_string())
+        .bind(key.created_at.as_microsecond())
+        .bind(micros(key.expires_at))
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+            .bind(&id.as_bytes()[..])
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(key).transpose()
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(key).collect()
+    }
+
+    async fn revoke_key(&self, id: KeyId, now: Timestamp) -> Result<bool, StoreError> {
+        let done =
+            sqlx::query("UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+                .bind(&id.as_bytes()[..])
+                .bind(now.as_microsecond())
+                .execute(&self.writer)
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1")
+            .bind(&id.as_bytes()[..])
+            .bind(now.as_microsecond())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin().await?;
+        sqlx::query(
+            "INSERT INTO users (id, workspace, name, password_hash, scopes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (name) DO UPDATE SET workspace = excluded.workspace,
+                 password_hash = excluded.password_hash, scopes = excluded.scopes",
+        )
+        .bind(&user.id.as_bytes()[..])
+        .bind(user.workspace.as_str())
+        .bind(&user.name)
+        .bind(&user.password_hash)
+        .bind(user.scopes.to_string())
+        .bind(user.created_at.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
+            .bind(&user.name)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM users WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    async fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(&self.readers).await?;
+        rows.iter().map(user).collect()
+    }
+
+    async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM users WHERE name = $1")
+            .bind(name)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn add_session(
+        &self,
+        token_hash: &[u8],
+        user: UserId,
+        csrf: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO sessions (token_hash, user_id, csrf, expires_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(token_hash)
+        .bind(&user.as_bytes()[..])
+        .bind(csrf)
+        .bind(expires_at.as_microsecond())
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    async fn session(
+        &self,
+        token_hash: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError> {
+        let row = sqlx::query(
+            "SELECT u.name, u.workspace, u.scopes, s.csrf, s.expires_at
+             FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.token_hash = $1 AND s.expires_at > $2",
+        )
+        .bind(token_hash)
+        .bind(now.as_microsecond())
+        .fetch_optional(&self.readers)
+        .await?;
+        let session = |row: AnyRow| {
+            Ok(Session {
+                user: row.try_get("name")?,
+                workspace: workspace(&row)?,
+                scopes: scopes(&row)?,
+                csrf: row.try_get("csrf")?,
+                expires_at: time(&row, "expires_at")?,
+            })
+        };
+        row.map(session).transpose()
+    }
+
+    async fn remove_session(&self, token_hash: &[u8]) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
+            .bind(token_hash)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+fn workspace(row: &AnyRow) -> Result<WorkspaceId, StoreError> {
+    let name: String = row.try_get("workspace")?;
+    WorkspaceId::try_from(name).map_err(|e| StoreError::Row(e.to_string()))
+}
+
+fn scopes(row: &AnyRow) -> Result<Scopes, StoreError> {
+    let text: String = row.try_get("scopes")?;
+    text.parse().map_err(|_| StoreError::Row(format!("scopes {text:?}")))
+}
+
+fn key(row: &AnyRow) -> Result<KeyRecord, StoreError> {
+    Ok(KeyRecord {
+        id: KeyId::new(uuid(row, "id")?),
+        workspace: workspace(row)?,
+        name: row.try_get("name")?,
+        secret_hash: row.try_get("secret_hash")?,
+        scopes: scopes(row)?,
+        created_at: time(row, "created_at")?,
+        expires_at: maybe_time(row, "expires_at")?,
+        last_used_at: maybe_time(row, "last_used_at")?,
+        revoked_at: maybe_time(row, "revoked_at")?,
+    })
+}
+
+fn user(row: &AnyRow) -> Result<UserRecord, StoreError> {
+    Ok(UserRecord {
+        id: UserId::new(uuid(row, "id")?),
+        workspace: workspace(row)?,
+        name: row.try_get("name")?,
+        password_hash: row.try_get("password_hash")?,
+        scopes: scopes(row)?,
+        created_at: time(row, "created_at")?,
+    })
+}

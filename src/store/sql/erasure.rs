@@ -1,0 +1,169 @@
+//! Taking a ticket out of everything that holds a word of it.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AnyConnection, Row};
+
+use super::rows::{from_json, to_json, uuid};
+use crate::domain::{Draft, SourceKind, Suggestion, SuggestionId, TicketId, WorkspaceId};
+use crate::store::StoreError;
+
+/// What stands in place of a stored answer that showed an erased ticket: a retry hears that the
+/// answer was given, and that it is gone.
+const GONE: &str = r#"{"type":"about:blank","title":"The answer was erased.","status":410,"code":"erased","detail":"this request was answered before, and a ticket that its answer showed has been erased since"}"#;
+
+/// The tickets whose words a suggestion shows, besides its own ticket's.
+pub(super) fn mentions(suggestion: &Suggestion) -> BTreeSet<TicketId> {
+    let shown = suggestion.similar.iter().map(|s| s.ticket_id);
+    let sentences = suggestion.draft.iter().flat_map(|d| &d.sentences);
+    let sources = sentences.flat_map(|s| &s.sources).filter(|s| s.kind == SourceKind::Ticket);
+    shown.chain(sources.filter_map(|s| s.id.parse().ok())).collect()
+}
+
+pub(super) async fn erase(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    id: TicketId,
+) -> Result<bool, StoreError> {
+    let key = &id.as_bytes()[..];
+    let mentioned =
+        sqlx::query("SELECT suggestion_id FROM mentions WHERE workspace = $1 AND ticket_id = $2")
+            .bind(workspace.as_str())
+            .bind(key)
+            .fetch_all(&mut *connection)
+            .await?;
+    for row in mentioned {
+        let suggestion = SuggestionId::new(uuid(&row, "suggestion_id")?);
+        redact_suggestion(connection, workspace, suggestion, id).await?;
+    }
+    erase_answers(connection, workspace, id).await?;
+    for sql in [
+        "DELETE FROM mentions WHERE workspace = $1 AND ticket_id = $2",
+        "DELETE FROM mentions WHERE suggestion_id IN
+             (SELECT id FROM suggestions WHERE workspace = $1 AND ticket_id = $2)",
+        "DELETE FROM drafts WHERE suggestion_id IN
+             (SELECT id FROM suggestions WHERE workspace = $1 AND ticket_id = $2)",
+        "DELETE FROM decisions WHERE workspace = $1 AND ticket_id = $2",
+        "DELETE FROM suggestions WHERE workspace = $1 AND ticket_id = $2",
+    ] {
+        sqlx::query(sql).bind(workspace.as_str()).bind(key).execute(&mut *connection).await?;
+    }
+    // A tombstone under a new number, so that every view hears of it.
+    let entries =
+        sqlx::query("SELECT encoder FROM entries WHERE workspace = $1 AND ticket_id = $2")
+            .bind(workspace.as_str())
+            .bind(key)
+            .fetch_all(&mut *connection)
+            .await?;
+    sqlx::query("DELETE FROM entries WHERE workspace = $1 AND ticket_id = $2")
+        .bind(workspace.as_str())
+        .bind(key)
+        .execute(&mut *connection)
+        .await?;
+    for row in entries {
+        sqlx::query(
+            "INSERT INTO entries (workspace, encoder, ticket_id, listed, subject)
+             VALUES ($1, $2, $3, 0, '')",
+        )
+        .bind(workspace.as_str())
+        .bind(row.try_get::<String, _>(0)?)
+        .bind(key)
+        .execute(&mut *connection)
+        .await?;
+    }
+    let gone = sqlx::query("DELETE FROM tickets WHERE workspace = $1 AND id = $2")
+        .bind(workspace.as_str())
+        .bind(key)
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected() == 1)
+}
+
+/// Takes a ticket out of what a suggestion for another one shows. A draft that quotes it goes.
+async fn redact_suggestion(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    suggestion: SuggestionId,
+    id: TicketId,
+) -> Result<(), StoreError> {
+    let key = &suggestion.as_bytes()[..];
+    let row = sqlx::query("SELECT document FROM suggestions WHERE workspace = $1 AND id = $2")
+        .bind(workspace.as_str())
+        .bind(key)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let mut document: Suggestion = from_json(row.try_get(0)?)?;
+    document.similar.retain(|s| s.ticket_id != id);
+    sqlx::query(
+        "UPDATE suggestions SET document = $3, version = version + 1
+         WHERE workspace = $1 AND id = $2",
+    )
+    .bind(workspace.as_str())
+    .bind(key)
+    .bind(to_json(&document)?)
+    .execute(&mut *connection)
+    .await?;
+    let draft = sqlx::query("SELECT document FROM drafts WHERE suggestion_id = $1")
+        .bind(key)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = draft else { return Ok(()) };
+    let draft: Draft = from_json(row.try_get(0)?)?;
+    let name = id.to_string();
+    let quotes = draft.sentences.iter().flat_map(|s| &s.sources).any(|s| s.id == name);
+    if quotes {
+        sqlx::query("DELETE FROM drafts WHERE suggestion_id = $1")
+            .bind(key)
+            .execute(&mut *connection)
+            .await?;
+        erase_replies(connection, workspace, suggestion).await?;
+    }
+    Ok(())
+}
+
+/// A reply that was approved may be the draft word for word.
+async fn erase_replies(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    suggestion: SuggestionId,
+) -> Result<(), StoreError> {
+    let key = &suggestion.as_bytes()[..];
+    let rows = sqlx::query(
+        "SELECT id, document FROM decisions WHERE workspace = $1 AND suggestion_id = $2",
+    )
+    .bind(workspace.as_str())
+    .bind(key)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in rows {
+        let mut decision: crate::domain::AgentDecision = from_json(row.try_get(1)?)?;
+        decision.reply = None;
+        sqlx::query("UPDATE decisions SET document = $2 WHERE id = $1")
+            .bind(row.try_get::<Vec<u8>, _>(0)?)
+            .bind(to_json(&decision)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Blanks stored answers that name the ticket.
+async fn erase_answers(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    id: TicketId,
+) -> Result<(), StoreError> {
+    // An id holds no character that LIKE would read as a pattern, besides the one underscore.
+    sqlx::query(
+        "UPDATE receipts SET status = 410, headers = $3, body = $4
+         WHERE workspace = $1 AND status IS NOT NULL AND body LIKE $2",
+    )
+    .bind(workspace.as_str())
+    .bind(format!("%{id}%"))
+    .bind(r#"[["content-type","application/problem+json"]]"#)
+    .bind(GONE)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

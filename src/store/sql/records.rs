@@ -1,0 +1,346 @@
+//! Reading a desk's records.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
+use super::transaction::SqlTransaction;
+use super::{Dialect, SqlStore};
+use crate::domain::{
+    ExternalRef, ImportId, ImportRecord, Neighbour, SuggestionId, Taxonomy, TicketId, WorkspaceId,
+};
+use crate::store::{
+    Counts, EntryChange, EntryRow, Known, Page, Records, StoreError, StoredSuggestion,
+    StoredTicket, SuggestionFilter, Transaction, WorkspaceSettings,
+};
+
+type Query = sqlx::query::Query<'static, sqlx::Any, AnyArguments>;
+
+impl SqlStore {
+    async fn one(&self, query: Query) -> Result<Option<AnyRow>, StoreError> {
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    async fn all(&self, query: Query) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(query.fetch_all(&self.readers).await?)
+    }
+}
+
+#[async_trait]
+impl Records for SqlStore {
+    async fn begin(&self, workspace: &WorkspaceId) -> Result<Box<dyn Transaction>, StoreError> {
+        Ok(Box::new(SqlTransaction::begin(&self.writer, self.dialect, workspace).await?))
+    }
+
+    async fn bind_encoder(&self, fingerprint: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ('encoder', $1) ON CONFLICT DO NOTHING",
+        )
+        .bind(fingerprint.to_owned())
+        .execute(&self.writer)
+        .await?;
+        let written: String = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'encoder'")
+            .fetch_one(&self.writer)
+            .await?;
+        if written == fingerprint {
+            return Ok(());
+        }
+        Err(StoreError::OtherEncoder { written, running: fingerprint.to_owned() })
+    }
+
+    async fn rebind_encoder(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let mut tx = self.writer.begin().await?;
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ('encoder', $1)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(fingerprint.to_owned())
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("DELETE FROM entries WHERE encoder <> $1")
+            .bind(fingerprint.to_owned())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, StoreError> {
+        let found = self
+            .all(sqlx::query(
+                "SELECT name FROM workspaces UNION SELECT workspace FROM taxonomies
+                 UNION SELECT workspace FROM tickets ORDER BY 1",
+            ))
+            .await?;
+        let name = |row: &AnyRow| {
+            let name: String = row.try_get(0)?;
+            WorkspaceId::try_from(name).map_err(|e| StoreError::Row(e.to_string()))
+        };
+        found.iter().map(name).collect()
+    }
+
+    async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
+        let query = sqlx::query("SELECT settings FROM workspaces WHERE name = $1");
+        let row = self.one(query.bind(workspace.to_string())).await?;
+        row.map_or(Ok(WorkspaceSettings::default()), |row| from_json(row.try_get(0)?))
+    }
+
+    async fn save_settings(
+        &self,
+        workspace: &WorkspaceId,
+        settings: &WorkspaceSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO workspaces (name, settings, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET settings = excluded.settings",
+        )
+        .bind(workspace.to_string())
+        .bind(to_json(settings)?)
+        .bind(now.as_microsecond())
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    async fn taxonomy(&self, workspace: &WorkspaceId) -> Result<Option<Taxonomy>, StoreError> {
+        let query = sqlx::query(NEWEST_TAXONOMY).bind(workspace.to_string());
+        self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
+    }
+
+    async fn find(
+        &self,
+        workspace: &WorkspaceId,
+        source: &ExternalRef,
+    ) -> Result<Option<Known>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, import_hash FROM tickets
+             WHERE workspace = $1 AND source_system = $2 AND source_id = $3",
+        )
+        .bind(workspace.to_string())
+        .bind(source.system.clone())
+        .bind(source.id.clone());
+        let known = |row: AnyRow| {
+            Ok(Known { id: TicketId::new(uuid(&row, "id")?), import_hash: row.try_get(1)? })
+        };
+        self.one(query).await?.map(known).transpose()
+    }
+
+    async fn ticket(
+        &self,
+        workspace: &WorkspaceId,
+        id: TicketId,
+    ) -> Result<Option<StoredTicket>, StoreError> {
+        let row = self.one(ticket_query(workspace, id)).await?;
+        row.as_ref().map(rows::ticket).transpose()
+    }
+
+    async fn tickets(
+        &self,
+        workspace: &WorkspaceId,
+        after: Option<TicketId>,
+        limit: u32,
+    ) -> Result<Vec<StoredTicket>, StoreError> {
+        let sql = format!(
+            "SELECT {TICKET} FROM tickets WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT $3"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(workspace.to_string())
+            .bind(after.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
+            .bind(i64::from(limit));
+        self.all(query).await?.iter().map(rows::ticket).collect()
+    }
+
+    async fn tickets_before(
+        &self,
+        workspace: &WorkspaceId,
+        instant: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<TicketId>, StoreError> {
+        // What was asked long ago counts as old even if it was imported yesterday.
+        let query = sqlx::query(
+            "SELECT id FROM tickets WHERE workspace = $1
+                 AND coalesce(resolved_at, created_at, received_at) < $2 LIMIT $3",
+        )
+        .bind(workspace.to_string())
+        .bind(instant.as_microsecond())
+        .bind(i64::from(limit));
+        self.all(query).await?.iter().map(|row| Ok(TicketId::new(uuid(row, "id")?))).collect()
+    }
+
+    async fn suggestion(
+        &self,
+        workspace: &WorkspaceId,
+        id: SuggestionId,
+    ) -> Result<Option<StoredSuggestion>, StoreError> {
+        let row = self.one(suggestion_query(workspace, id)).await?;
+        row.as_ref().map(rows::suggestion).transpose()
+    }
+
+    async fn suggestions(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &SuggestionFilter,
+    ) -> Result<Page<StoredSuggestion>, StoreError> {
+        let sql = format!(
+            "{SUGGESTION} WHERE s.workspace = $1 AND s.seq < $2
+                 AND ($3 = '' OR s.status = $3) AND ($4 = '' OR s.category = $4)
+                 AND ($5 = '' OR s.team = $5) AND ($6 = '' OR s.decision = $6)
+                 AND ($7 = 0 OR s.ticket_id = $8) ORDER BY s.seq DESC LIMIT $9"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(workspace.to_string())
+            .bind(filter.before.unwrap_or(i64::MAX))
+            .bind(filter.status.map_or("", |s| s.name()).to_owned())
+            .bind(filter.category.clone().unwrap_or_default())
+            .bind(filter.team.clone().unwrap_or_default())
+            .bind(filter.decision.clone().unwrap_or_default())
+            .bind(i64::from(filter.ticket.is_some()))
+            .bind(filter.ticket.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
+            .bind(i64::from(filter.limit) + 1);
+        let mut found = self.all(query).await?;
+        // One more row than wanted was asked for, to know whether there is a next page.
+        let more = found.len() > filter.limit as usize;
+        found.truncate(filter.limit as usize);
+        let last = found.last().map(|row| row.try_get("seq")).transpose()?;
+        Ok(Page {
+            next: last.filter(|_| more),
+            items: found.iter().map(rows::suggestion).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn entry_changes(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EntryChange>, StoreError> {
+        let query = sqlx::query(
+            "SELECT seq, ticket_id, CASE WHEN listed = 1 THEN vector END AS vector FROM entries
+             WHERE workspace = $1 AND encoder = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+        )
+        .bind(workspace.to_string())
+        .bind(encoder.to_owned())
+        .bind(after)
+        .bind(i64::from(limit));
+        let change = |row: &AnyRow| {
+            Ok(EntryChange {
+                seq: row.try_get("seq")?,
+                ticket_id: TicketId::new(uuid(row, "ticket_id")?),
+                vector: row.try_get::<Option<&[u8]>, _>("vector")?.map(rows::floats),
+            })
+        };
+        self.all(query).await?.iter().map(change).collect()
+    }
+
+    async fn entry(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        id: TicketId,
+    ) -> Result<Option<(i64, EntryRow)>, StoreError> {
+        let row = self.one(entry_query(workspace, encoder, id)).await?;
+        row.map(|row| Ok((row.try_get("seq")?, rows::entry(&row)?))).transpose()
+    }
+
+    async fn neighbours(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        found: &[(TicketId, f32)],
+    ) -> Result<Vec<Neighbour>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let mut neighbours = Vec::with_capacity(found.len());
+        for &(id, score) in found {
+            let row = sqlx::query(
+                "SELECT e.subject, t.language, t.category, t.team, t.priority, e.resolution,
+                     t.resolved_at, t.handling_minutes
+                 FROM entries e JOIN tickets t ON t.id = e.ticket_id
+                 WHERE e.workspace = $1 AND e.encoder = $2 AND e.ticket_id = $3 AND e.listed = 1",
+            )
+            .bind(workspace.as_str())
+            .bind(encoder)
+            .bind(&id.as_bytes()[..])
+            .fetch_optional(&mut *connection)
+            .await?;
+            if let Some(row) = row {
+                neighbours.push(Neighbour {
+                    ticket_id: id,
+                    score,
+                    subject: row.try_get("subject")?,
+                    language: row.try_get("language")?,
+                    outcome: outcome(&row)?,
+                });
+            }
+        }
+        Ok(neighbours)
+    }
+
+    async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError> {
+        let query = sqlx::query(
+            "SELECT (SELECT count(*) FROM tickets WHERE workspace = $1),
+                    (SELECT count(*) FROM entries WHERE workspace = $1 AND listed = 1),
+                    (SELECT count(*) FROM suggestions WHERE workspace = $1)",
+        )
+        .bind(workspace.to_string());
+        let row = query.fetch_one(&self.readers).await?;
+        let count = |at: usize| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
+        Ok(Counts { tickets: count(0)?, searchable: count(1)?, suggestions: count(2)? })
+    }
+
+    async fn import(
+        &self,
+        workspace: &WorkspaceId,
+        id: ImportId,
+    ) -> Result<Option<ImportRecord>, StoreError> {
+        let query = sqlx::query("SELECT document FROM imports WHERE workspace = $1 AND id = $2")
+            .bind(workspace.to_string())
+            .bind(id.as_bytes().to_vec());
+        self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
+    }
+
+    async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = sqlx::query("SELECT bytes FROM import_chunks WHERE import_id = $1 AND n = $2")
+            .bind(id.as_bytes().to_vec())
+            .bind(i64::from(n));
+        self.one(query).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Sqlite {
+            // Deleted rows are overwritten in place; the log still has them until it is emptied.
+            sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+pub(super) const NEWEST_TAXONOMY: &str =
+    "SELECT document FROM taxonomies WHERE workspace = $1 ORDER BY version DESC LIMIT 1";
+
+pub(super) fn ticket_query(workspace: &WorkspaceId, id: TicketId) -> Query {
+    let sql = format!("SELECT {TICKET} FROM tickets WHERE workspace = $1 AND id = $2");
+    sqlx::query(AssertSqlSafe(sql)).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
+}
+
+pub(super) fn suggestion_query(workspace: &WorkspaceId, id: SuggestionId) -> Query {
+    let sql = format!("{SUGGESTION} WHERE s.workspace = $1 AND s.id = $2");
+    sqlx::query(AssertSqlSafe(sql)).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
+}
+
+pub(super) fn entry_query(workspace: &WorkspaceId, encoder: &str, id: TicketId) -> Query {
+    sqlx::query(
+        "SELECT seq, listed, vector, subject, resolution FROM entries
+         WHERE workspace = $1 AND encoder = $2 AND ticket_id = $3",
+    )
+    .bind(workspace.to_string())
+    .bind(encoder.to_owned())
+    .bind(id.as_bytes().to_vec())
+}

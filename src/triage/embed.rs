@@ -1,0 +1,139 @@
+//! From a ticket's words to what may be embedded, indexed and searched for.
+
+use std::collections::HashMap;
+
+use futures_util::future::try_join_all;
+use tokio::sync::Mutex;
+
+use super::{NEIGHBOURS, Triage, TriageError, similar};
+use crate::domain::{Degraded, Similar, TicketText, WorkspaceId};
+use crate::inference::{InferenceError, Lane};
+use crate::store::WorkspaceSettings;
+use crate::text::{self, Rules};
+
+/// A ticket's text as a model may read it.
+pub(super) struct Read {
+    /// Cleaned and redacted; empty if nothing was left.
+    pub(super) text: String,
+    /// The subject line, cleaned and redacted.
+    pub(super) subject: String,
+    /// ISO 639-1.
+    pub(super) language: &'static str,
+    /// Whether there was more than what is read.
+    pub(super) truncated: bool,
+}
+
+/// The vectors of texts, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Of unit length.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens that were read.
+    pub tokens: usize,
+}
+
+impl Triage {
+    /// Cleans and redacts a text and tells its language, away from the threads that serve
+    /// requests: hostile text may take its time.
+    pub(super) async fn read(
+        &self,
+        workspace: &WorkspaceId,
+        text: &TicketText,
+    ) -> Result<Read, TriageError> {
+        let rules = self.rules(workspace).await?;
+        let text = text.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let cleaned = text::clean(&text);
+            let subject = TicketText { subject: text.subject, ..TicketText::default() };
+            let language = text::detect(&cleaned.text);
+            Read {
+                text: rules.redact(&cleaned.text).into_owned(),
+                subject: rules.redact(&text::clean(&subject).text).into_owned(),
+                language,
+                truncated: cleaned.truncated,
+            }
+        });
+        Ok(work.await.map_err(|_| InferenceError::Stopped)?)
+    }
+
+    /// Takes out of a resolution what must not be shown to others.
+    pub(super) async fn redact(
+        &self,
+        workspace: &WorkspaceId,
+        text: &str,
+    ) -> Result<String, TriageError> {
+        let rules = self.rules(workspace).await?;
+        let text = text.to_owned();
+        let work = tokio::task::spawn_blocking(move || rules.redact(&text).into_owned());
+        Ok(work.await.map_err(|_| InferenceError::Stopped)?)
+    }
+
+    /// The workspace's rules, compiled once for each change of its settings.
+    async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
+        let settings = self.parts.store.settings(workspace).await?;
+        let mut known = self.rules.0.lock().await;
+        if let Some((_, rules)) = known.get(workspace).filter(|(s, _)| *s == settings) {
+            return Ok(rules.clone());
+        }
+        let rules = Rules::new(&settings.redaction).unwrap_or_else(|error| {
+            // Rules are checked when they are set; should one be unreadable all the same, the
+            // built-in ones still hold.
+            tracing::error!(%workspace, %error, "redaction rules; using the built-in ones");
+            Rules::default()
+        });
+        known.insert(workspace.clone(), (settings, rules.clone()));
+        Ok(rules)
+    }
+
+    /// The resolved tickets most like a text, best first, at most `k`, and what the search had to
+    /// do without.
+    ///
+    /// # Errors
+    /// There is no text, the encoder is busy, or the index failed.
+    pub async fn similar(
+        &self,
+        workspace: &WorkspaceId,
+        text: &TicketText,
+        k: usize,
+    ) -> Result<(Vec<Similar>, Vec<Degraded>), TriageError> {
+        if super::is_blank_text(text) {
+            return Err(TriageError::EmptyTicket);
+        }
+        let read = self.read(workspace, text).await?;
+        if read.text.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let embedding = self.parts.inference.embed(read.text, Lane::Interactive).await?;
+        let mut degraded = Vec::new();
+        if read.truncated || embedding.truncated {
+            degraded.push(Degraded::TextTruncated);
+        }
+        let k = k.min(NEIGHBOURS.max(k));
+        let found = match self.parts.index.search(workspace, &embedding.vector, k, None).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "similarity search failed");
+                degraded.push(Degraded::Index);
+                Vec::new()
+            }
+        };
+        Ok((found.into_iter().map(similar).collect(), degraded))
+    }
+
+    /// Embeds texts as they are, for other programs.
+    ///
+    /// # Errors
+    /// The encoder is busy or failed.
+    pub async fn embed(&self, texts: Vec<String>) -> Result<Embedded, TriageError> {
+        let embed = |text| self.parts.inference.embed(text, Lane::Bulk);
+        let made = try_join_all(texts.into_iter().map(embed)).await?;
+        Ok(Embedded {
+            tokens: made.iter().map(|e| e.tokens).sum(),
+            vectors: made.into_iter().map(|e| e.vector).collect(),
+        })
+    }
+}
+
+/// The rules of each workspace, with the settings that they were made from.
+#[derive(Default)]
+pub(super) struct RulesCache(Mutex<HashMap<WorkspaceId, (WorkspaceSettings, Rules)>>);

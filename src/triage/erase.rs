@@ -1,0 +1,162 @@
+//! Erasure: a ticket and all that was made from it, or all that a person wrote.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{Caller, Receipt, Triage, TriageError, jobs::Promise};
+use crate::domain::{TicketId, WorkspaceId};
+use crate::inference::Lane;
+use crate::store::{AuditEntry, EntryRow, StoreError, Transaction};
+
+/// Tickets that retention erases in one transaction.
+const BATCH: u32 = 100;
+
+/// What an erasure took out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Tickets that are gone.
+    pub tickets: u64,
+    /// Other tickets from whose threads messages are gone.
+    pub threads: u64,
+}
+
+impl Triage {
+    /// Erases a ticket from store, index and stored answers.
+    ///
+    /// # Errors
+    /// There is no such ticket, or the store failed.
+    pub async fn erase_ticket(
+        &self,
+        caller: &Caller,
+        id: TicketId,
+        receipt: Receipt<'_, Erased>,
+    ) -> Result<Erased, TriageError> {
+        let mut tx = self.parts.store.begin(&caller.workspace).await?;
+        tx.ticket(id).await?.ok_or(TriageError::NotFound("ticket"))?;
+        let promises = self.erase_all(&mut *tx, &[id]).await?;
+        let erased = Erased { tickets: 1, threads: 0 };
+        self.finish_erasure(tx, caller, &id.to_string(), erased, receipt, promises).await
+    }
+
+    /// Erases what a person sent and wrote: their tickets, and their messages in other people's
+    /// threads, which are then embedded anew.
+    ///
+    /// # Errors
+    /// Nobody of that name sent or wrote anything, or the encoder or the store failed.
+    pub async fn erase_requester(
+        &self,
+        caller: &Caller,
+        requester: &str,
+        receipt: Receipt<'_, Erased>,
+    ) -> Result<Erased, TriageError> {
+        let mut tx = self.parts.store.begin(&caller.workspace).await?;
+        let own = tx.tickets_of(requester).await?;
+        let mut promises = self.erase_all(&mut *tx, &own).await?;
+        let mut threads = 0;
+        for id in tx.threads_with(requester).await? {
+            let Some(stored) = tx.ticket(id).await? else { continue };
+            let mut ticket = stored.ticket;
+            let before = ticket.text.messages.len();
+            ticket.text.messages.retain(|m| m.author.as_deref() != Some(requester));
+            if ticket.text.messages.len() == before {
+                continue;
+            }
+            threads += 1;
+            let read = self.read(&caller.workspace, &ticket.text).await?;
+            let vector = if read.text.is_empty() {
+                None
+            } else {
+                Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
+            };
+            tx.rewrite_ticket(id, &ticket, read.language).await?;
+            let entry = self.entry(&mut *tx, id).await?;
+            let entry = EntryRow { vector, subject: read.subject, ..entry };
+            promises.extend(self.put_entry(&mut *tx, id, &entry).await?);
+        }
+        let erased = Erased { tickets: own.len() as u64, threads };
+        if erased.tickets + erased.threads == 0 {
+            return Err(TriageError::NotFound("requester"));
+        }
+        // The name is what is being erased, so the trail does not keep it.
+        self.finish_erasure(tx, caller, "requester", erased, receipt, promises).await
+    }
+
+    /// Erases tickets that are older than their workspace keeps them. Returns how many.
+    ///
+    /// # Errors
+    /// The store failed; what was erased before stays so.
+    pub async fn enforce_retention(&self, workspace: &WorkspaceId) -> Result<u64, TriageError> {
+        let settings = self.parts.store.settings(workspace).await?;
+        let Some(days) = settings.retention_days else { return Ok(0) };
+        let kept = SignedDuration::from_hours(24 * i64::from(days));
+        let limit = self.parts.clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        let caller = Caller { workspace: workspace.clone(), actor: "retention".to_owned() };
+        let mut total = 0;
+        loop {
+            let old = self.parts.store.tickets_before(workspace, limit, BATCH).await?;
+            if old.is_empty() {
+                return Ok(total);
+            }
+            let mut tx = self.parts.store.begin(workspace).await?;
+            let promises = self.erase_all(&mut *tx, &old).await?;
+            let erased = Erased { tickets: old.len() as u64, threads: 0 };
+            let receipt = Receipt::none();
+            self.finish_erasure(tx, &caller, "expired", erased, receipt, promises).await?;
+            total += erased.tickets;
+        }
+    }
+
+    /// Erases what has expired: tickets, stored answers, sessions.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn tidy(&self) -> Result<(), TriageError> {
+        self.parts.store.sweep(self.parts.clock.now()).await?;
+        for workspace in self.parts.store.workspaces().await? {
+            let erased = self.enforce_retention(&workspace).await?;
+            if erased > 0 {
+                tracing::info!(%workspace, erased, "tickets past their retention are erased");
+            }
+        }
+        Ok(())
+    }
+
+    async fn erase_all(
+        &self,
+        tx: &mut dyn Transaction,
+        ids: &[TicketId],
+    ) -> Result<Vec<Promise>, StoreError> {
+        let mut promises = Vec::new();
+        for &id in ids {
+            tx.erase(id).await?;
+            promises.extend(self.promise(tx, id).await?);
+        }
+        Ok(promises)
+    }
+
+    async fn finish_erasure(
+        &self,
+        mut tx: Box<dyn Transaction>,
+        caller: &Caller,
+        subject: &str,
+        erased: Erased,
+        receipt: Receipt<'_, Erased>,
+        promises: Vec<Promise>,
+    ) -> Result<Erased, TriageError> {
+        tx.audit(&AuditEntry {
+            at: self.parts.clock.now(),
+            actor: caller.actor.clone(),
+            action: "erase",
+            subject: subject.to_owned(),
+            detail: json!({ "tickets": erased.tickets, "threads": erased.threads }),
+        })
+        .await?;
+        receipt.settle(&mut *tx, &erased).await?;
+        tx.commit().await?;
+        for promise in promises {
+            self.keep(&caller.workspace, Some(promise)).await;
+        }
+        self.parts.store.scrub().await?;
+        Ok(erased)
+    }
+}

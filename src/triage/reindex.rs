@@ -1,0 +1,158 @@
+//! Rebuilding an index from the store, while it is in use.
+
+use super::{ImportProgress, Triage, TriageError};
+use crate::domain::{Outcome, TicketId, WorkspaceId};
+use crate::index::{Entry, ExternalIndex};
+use crate::inference::Lane;
+use crate::store::{EntryRow, StoredTicket};
+
+/// Tickets that are read at once.
+const BATCH: u32 = 256;
+
+/// What a rebuild did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReindexReport {
+    /// Tickets that had no embedding of this encoder and have one now.
+    pub embedded: u64,
+    /// Entries written to an external index.
+    pub written: u64,
+    /// Entries that it had and the store has not.
+    pub removed: u64,
+}
+
+impl Triage {
+    /// Brings a workspace's index in step with the store: embeds tickets that this encoder has not
+    /// read, writes every listed one to an external index, and takes out what the store lacks.
+    /// Searches go on meanwhile, and so do changes: what changes while its batch is written is
+    /// written again.
+    ///
+    /// # Errors
+    /// The store, the encoder or the index failed. Running it again goes on from there.
+    pub async fn reindex(
+        &self,
+        workspace: &WorkspaceId,
+        progress: &dyn ImportProgress,
+    ) -> Result<ReindexReport, TriageError> {
+        let mut report = ReindexReport::default();
+        let mut after = None;
+        loop {
+            let tickets = self.parts.store.tickets(workspace, after, BATCH).await?;
+            let Some(last) = tickets.last().map(|t| t.id) else { break };
+            for ticket in &tickets {
+                let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
+                if entry.is_none() {
+                    self.embed_anew(workspace, ticket).await?;
+                    report.embedded += 1;
+                }
+            }
+            if let Some(index) = &self.parts.external {
+                report.written += self.copy(&**index, workspace, &tickets).await?;
+                report.removed +=
+                    self.remove_strangers(&**index, workspace, after, last, &tickets).await?;
+            }
+            progress.advance(tickets.len());
+            after = Some(last);
+        }
+        if let Some(index) = &self.parts.external {
+            // What lies behind the last ticket.
+            loop {
+                let ids = index.ids(workspace, after, BATCH).await?;
+                if ids.is_empty() {
+                    break;
+                }
+                report.removed += ids.len() as u64;
+                index.remove(workspace, &ids).await?;
+            }
+        }
+        Ok(report)
+    }
+
+    async fn embed_anew(
+        &self,
+        workspace: &WorkspaceId,
+        ticket: &StoredTicket,
+    ) -> Result<(), TriageError> {
+        let read = self.read(workspace, &ticket.ticket.text).await?;
+        let resolution = match &ticket.outcome.resolution {
+            Some(text) => Some(self.redact(workspace, text).await?),
+            None => None,
+        };
+        let vector = if read.text.is_empty() {
+            None
+        } else {
+            Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
+        };
+        let listed = !ticket.outcome.is_empty();
+        let entry = EntryRow { listed, vector, subject: read.subject, resolution };
+        let mut tx = self.parts.store.begin(workspace).await?;
+        // Someone may have written a newer one meanwhile.
+        if tx.entry(&self.fingerprint, ticket.id).await?.is_none() {
+            tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn copy(
+        &self,
+        index: &dyn ExternalIndex,
+        workspace: &WorkspaceId,
+        tickets: &[StoredTicket],
+    ) -> Result<u64, TriageError> {
+        let (mut entries, mut seqs) = (Vec::new(), Vec::new());
+        for ticket in tickets {
+            let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
+            let Some((seq, EntryRow { listed: true, vector: Some(vector), subject, resolution })) =
+                entry
+            else {
+                continue;
+            };
+            let outcome = Outcome { resolution, ..ticket.outcome.clone() };
+            let language = ticket.language.clone();
+            seqs.push((ticket.id, seq));
+            entries.push(Entry { ticket_id: ticket.id, vector, subject, outcome, language });
+        }
+        index.upsert(workspace, &entries).await?;
+        for (id, seq) in seqs {
+            let now = self.parts.store.entry(workspace, &self.fingerprint, id).await?;
+            if now.map(|(seq, _)| seq) != Some(seq) {
+                self.sync(index, workspace, id).await?;
+            }
+        }
+        Ok(entries.len() as u64)
+    }
+
+    /// Takes out what an index has between two tickets and the store does not list.
+    async fn remove_strangers(
+        &self,
+        index: &dyn ExternalIndex,
+        workspace: &WorkspaceId,
+        after: Option<TicketId>,
+        last: TicketId,
+        tickets: &[StoredTicket],
+    ) -> Result<u64, TriageError> {
+        let (mut at, mut removed) = (after, 0);
+        loop {
+            let page = index.ids(workspace, at, BATCH).await?;
+            let inside: Vec<_> = page.iter().copied().filter(|&id| id <= last).collect();
+            let mut strangers = Vec::new();
+            for &id in &inside {
+                let listed = tickets.iter().any(|t| t.id == id)
+                    && (self.parts.store.entry(workspace, &self.fingerprint, id).await?)
+                        .is_some_and(|(_, e)| e.listed);
+                if !listed {
+                    strangers.push(id);
+                }
+            }
+            removed += strangers.len() as u64;
+            index.remove(workspace, &strangers).await?;
+            // One that was listed only just now came after the page was read.
+            for id in strangers {
+                self.sync(index, workspace, id).await?;
+            }
+            if inside.len() < page.len() || page.is_empty() {
+                return Ok(removed);
+            }
+            at = page.last().copied();
+        }
+    }
+}

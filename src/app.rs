@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::access::Accounts;
 use crate::config::{Config, IndexKind};
 use crate::domain::{Clock, Entropy, IdSource};
-use crate::index::{EmbeddedIndex, ExternalIndex, TicketIndex};
+use crate::index::{EmbeddedIndex, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex};
 use crate::inference::Inference;
 use crate::model::{Cache, Encoder, Fetcher, Manifest, Progress, Sources, Tokenizer};
 use crate::store::{SqlStore, Store};
@@ -137,7 +137,19 @@ fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result
             let index = EmbeddedIndex::new(Arc::clone(store), manifest.fingerprint());
             Ok((Arc::new(index), None))
         }
-        IndexKind::Qdrant => anyhow::bail!("not yet"),
+        IndexKind::Qdrant => {
+            let settings = QdrantSettings {
+                url: config.index.qdrant_url.clone(),
+                api_key: config
+                    .qdrant_api_key()
+                    .with_context(|| format!("{}", config.index.qdrant_api_key_file.display()))?,
+                ..QdrantSettings::default()
+            };
+            let fingerprint = manifest.fingerprint();
+            let index = QdrantIndex::connect(&settings, &fingerprint, manifest.dimensions)?;
+            let index = Arc::new(index);
+            Ok((Arc::clone(&index) as Arc<dyn TicketIndex>, Some(index)))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! whoever writes to the store keeps in step through [`ExternalIndex`].
 
 mod embedded;
+mod qdrant;
 mod scan;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use crate::domain::{Neighbour, Outcome, TicketId, WorkspaceId};
 use crate::store::StoreError;
 pub use embedded::EmbeddedIndex;
+pub use qdrant::{QdrantIndex, QdrantSettings};
 
 /// Why an index gave no answer.
 #[derive(Debug, thiserror::Error)]

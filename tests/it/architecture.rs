@@ -17,11 +17,13 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
     ("tokenizers", &["model"]),
     ("sqlx", &["store"]),
+    ("qdrant_client", &["index"]),
+    ("tonic", &["index"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["app", "cli", "main"]),
 ];

@@ -9,5 +9,7 @@ mod crash;
 mod encoder;
 mod fetch;
 mod import;
+mod index;
+mod qdrant;
 mod store;
 mod support;

@@ -1,9 +1,12 @@
-//! What tests share: the real encoder (loaded once), a service on a folder of its own, and the
-//! built program.
+//! What tests share: the real encoder (loaded once), a service on a folder of its own, the built
+//! program, and a vector server.
 
 mod hub;
 mod program;
+mod qdrant;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,6 +33,7 @@ use uuid::Uuid;
 
 pub(crate) use hub::Hub;
 pub(crate) use program::{Program, RunningDemo, deskhand};
+pub(crate) use qdrant::TestQdrant;
 
 /// The default encoder's manifest.
 pub(crate) fn manifest() -> Manifest {
@@ -37,7 +41,7 @@ pub(crate) fn manifest() -> Manifest {
 }
 
 /// The folder of the real weights. `make test` has put them there.
-pub(crate) fn weights() -> std::path::PathBuf {
+pub(crate) fn weights() -> PathBuf {
     let config = Layers::new().environment(std::env::vars()).build().unwrap();
     let cache = app::model_cache(&config).unwrap();
     let faults = cache.verify(&manifest());
@@ -60,6 +64,29 @@ pub(crate) fn inference() -> Inference {
         Inference::start(encoder, tokenizer).unwrap()
     });
     shared.clone()
+}
+
+/// A vector server for one test.
+pub(crate) fn test_qdrant(arguments: &[&str]) -> TestQdrant {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| {
+        // Beside the program, whatever the target folder and profile.
+        let program = Path::new(env!("CARGO_BIN_EXE_deskhand"));
+        let binary = program.with_file_name("deskhand-test-qdrant");
+        if !binary.exists() {
+            // `make test` has built it. With its own features, as there.
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["test", "--locked", "--no-run", "-p", "deskhand-test-qdrant"]);
+            cargo.arg("--target-dir");
+            cargo.arg(program.ancestors().nth(2).unwrap());
+            if program.parent().unwrap().ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().unwrap().success(), "the test server could not be built");
+        }
+        binary
+    });
+    TestQdrant::start(binary, arguments)
 }
 
 /// Identifiers that count up, so that a test's output is the same each time.

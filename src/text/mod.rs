@@ -5,10 +5,8 @@
 mod clean;
 mod html;
 mod language;
-mod redact;
 mod sentences;
 
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use language::{UNDETERMINED, detect};
-pub use redact::{CustomRule, RuleSettings, Rules};
 pub use sentences::sentences;

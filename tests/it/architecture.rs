@@ -17,10 +17,11 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
     ("tokenizers", &["model"]),
+    ("regex", &["text"]),
     ("sqlx", &["store"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["app", "cli", "main"]),

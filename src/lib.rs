@@ -20,7 +20,7 @@
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`exports`] | other systems' exports, read as resolved tickets |
-//! | 2 | [`text`] | cleaning, language, sentences |
+//! | 2 | [`text`] | cleaning, redaction, language, sentences |
 //! | | [`judge`] | figures with their intervals |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
 //!

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use deskhand::sample;
+use deskhand::triage::Receipt;
 use serde_json::json;
 
 use crate::desk::{Desk, ModelArgs};
@@ -29,7 +30,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
         // Without a source each is a new ticket.
         let ticket = deskhand::domain::Ticket { source: None, ..ticket.ticket.clone() };
         let start = Instant::now();
-        desk.app.triage.triage(&desk.workspace, ticket).await?;
+        desk.app.triage.triage(&desk.workspace, ticket, Receipt::none()).await?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
         progress.inc(1);
     }

@@ -10,7 +10,7 @@ use deskhand::domain::{
     ExternalRef, Outcome, ResolvedTicket, Ticket, TicketId, TicketText, WorkspaceId,
 };
 use deskhand::index::{EmbeddedIndex, TicketIndex};
-use deskhand::store::{ImportRow, SqliteStore, Store};
+use deskhand::store::{EntryRow, Records, SqlStore};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::json;
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 
     let before = resident_megabytes();
     let start = Instant::now();
-    let store = Arc::new(SqliteStore::open(folder).await?);
+    let store = Arc::new(SqlStore::open_folder(folder).await?);
     let index = EmbeddedIndex::new(store.clone(), ENCODER.to_owned());
     let count = index.count(&searched).await?;
     let load_seconds = start.elapsed().as_secs_f64();
@@ -137,7 +137,7 @@ fn others(tickets: u64) -> u64 {
 
 /// Writes the tickets, unless they are there, and closes the store. Returns how long it took.
 async fn fill(folder: &Path, searched: &WorkspaceId, tickets: u64) -> Result<Option<f64>> {
-    let store = SqliteStore::open(folder).await?;
+    let store = SqlStore::open_folder(folder).await?;
     let held = store.counts(searched).await?.searchable;
     let start = Instant::now();
     if held == 0 {
@@ -162,20 +162,28 @@ async fn fill(folder: &Path, searched: &WorkspaceId, tickets: u64) -> Result<Opt
 }
 
 async fn import(
-    store: &SqliteStore,
+    store: &SqlStore,
     workspace: &WorkspaceId,
     place: u64,
     numbers: std::ops::Range<u64>,
     progress: &ProgressBar,
 ) -> Result<()> {
-    let rows: Vec<ImportRow> = numbers.map(|number| row(place, number)).collect::<Result<_>>()?;
-    store.import(workspace, ENCODER, &rows, Timestamp::UNIX_EPOCH).await?;
-    progress.inc(rows.len() as u64);
+    let mut tx = store.begin(workspace).await?;
+    let rows = numbers.end - numbers.start;
+    for number in numbers {
+        let (ticket, outcome, entry) = row(number);
+        let id = id(place, number).context("an id has 16 bytes")?;
+        tx.put_ticket(id, &ticket, "en", Timestamp::UNIX_EPOCH).await?;
+        tx.set_outcome(id, &outcome, None).await?;
+        tx.put_entry(ENCODER, id, &entry).await?;
+    }
+    tx.commit().await?;
+    progress.inc(rows);
     Ok(())
 }
 
 /// A ticket about as long as most are.
-fn row(place: u64, number: u64) -> Result<ImportRow> {
+fn row(number: u64) -> (Ticket, Outcome, EntryRow) {
     let text = |what: &str, sentences| {
         let sentence = format!("{what} {number} goes on about a machine that does not start. ");
         sentence.repeat(sentences)
@@ -197,13 +205,13 @@ fn row(place: u64, number: u64) -> Result<ImportRow> {
         resolution: Some(text("Resolution", 4)),
         ..Outcome::default()
     };
-    Ok(ImportRow {
-        new_id: id(place, number).context("an id has 16 bytes")?,
-        resolved: ResolvedTicket { ticket, outcome },
-        import_hash: number.to_string(),
-        language: "en".to_owned(),
-        vector: vector(number),
-    })
+    let entry = EntryRow {
+        listed: true,
+        vector: Some(vector(number)),
+        subject: ticket.text.subject.clone(),
+        resolution: outcome.resolution.clone(),
+    };
+    (ticket, outcome, entry)
 }
 
 fn id(place: u64, number: u64) -> Option<TicketId> {

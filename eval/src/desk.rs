@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use deskhand::app::App;
+use deskhand::app::{self, App};
 use deskhand::config::Layers;
 use deskhand::domain::{ResolvedTicket, Taxonomy, WorkspaceId};
 use deskhand::exports::{self, ColumnMap, Options};
@@ -43,7 +43,7 @@ impl Desk {
             .flag("--offline", "model", "offline", model.offline.then(|| "true".to_owned()))
             .flag("data", "data", "folder", Some(folder.path().display().to_string()))
             .build()?;
-        let app = App::open(&config, &Silent).await?;
+        let app = App::open(&config, app::store(&config).await?, &Silent).await?;
         Ok(Self { app, workspace: WorkspaceId::main(), _folder: folder })
     }
 

@@ -72,7 +72,7 @@ pub(crate) async fn answer_all(desk: &Desk, tickets: &[ResolvedTicket]) -> Resul
     let mut answers = Vec::with_capacity(tickets.len());
     for ticket in tickets {
         let assessed =
-            desk.app.triage.assess(&desk.workspace, &ticket.ticket, Lane::Interactive).await?;
+            desk.app.triage.assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive).await?;
         answers.push(assessed.suggestion);
         progress.inc(1);
     }

@@ -5,6 +5,7 @@ mod bench_index;
 mod desk;
 mod leave_one_out;
 mod output;
+mod redaction;
 mod sample;
 
 use anyhow::Result;
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     LeaveOneOut(leave_one_out::Args),
+    Redaction(redaction::Args),
     Sample(sample::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
@@ -33,6 +35,7 @@ async fn main() -> Result<()> {
     let Cli { command, model } = Cli::parse();
     match command {
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
+        Command::Redaction(args) => redaction::run(&args),
         Command::Sample(args) => sample::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
         Command::BenchIndex(args) => bench_index::run(args).await,

@@ -1,12 +1,15 @@
-//! Ticket text, made fit for a model: HTML to text, quoted replies and signatures off, language.
+//! Ticket text, made fit for a model: HTML to text, quoted replies and signatures off, personal
+//! and secret data out, language.
 //!
 //! Everything here is pure, bounded in its work and safe on hostile text.
 
 mod clean;
 mod html;
 mod language;
+mod redact;
 mod sentences;
 
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use language::{UNDETERMINED, detect};
+pub use redact::{CustomRule, Found, Kind, RuleError, RuleSettings, Rules};
 pub use sentences::sentences;

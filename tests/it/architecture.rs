@@ -18,9 +18,11 @@ const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
 const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
     ("tokenizers", &["model"]),
+    ("regex", &["text"]),
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),
     ("tonic", &["index"]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deskhand::domain::{Suggestion, WorkspaceId};
 use deskhand::sample;
-use deskhand::store::{SqliteStore, Store};
+use deskhand::store::{Records, SqlStore};
 use serde_json::{Value, json};
 
 use crate::support::{RunningDemo, deskhand};
@@ -30,11 +30,11 @@ async fn kill_during_import_and_triage_loses_nothing_acknowledged() {
         let half = demo.triage(&in_flight);
         let _ = tokio::time::timeout(Duration::from_millis(15), half).await;
         demo.kill();
-        let store = SqliteStore::open(folder.path()).await.unwrap();
+        let store = SqlStore::open_folder(folder.path()).await.unwrap();
         let workspace = WorkspaceId::main();
         for (id, answer) in &acknowledged {
             let stored = store.suggestion(&workspace, id.parse().unwrap()).await.unwrap();
-            assert_eq!(stored.as_ref(), Some(answer));
+            assert_eq!(stored.as_ref().map(|s| &s.suggestion), Some(answer));
         }
         let counts = store.counts(&workspace).await.unwrap();
         assert!(counts.searchable >= imported, "imported tickets are gone; {status}");
@@ -49,7 +49,7 @@ async fn kill_during_import_and_triage_loses_nothing_acknowledged() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(demo.terminate().success(), "a signal is a clean end");
-    let store = SqliteStore::open(folder.path()).await.unwrap();
+    let store = SqlStore::open_folder(folder.path()).await.unwrap();
     let counts = store.counts(&WorkspaceId::main()).await.unwrap();
     assert_eq!(counts.searchable, sample::tickets().unwrap().len() as u64);
     assert!(counts.suggestions >= acknowledged.len() as u64);

@@ -19,12 +19,14 @@ use deskhand::domain::time::FixedClock;
 use deskhand::domain::{
     ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
 };
+use deskhand::access::Accounts;
 use deskhand::http::{Limits, Readiness, State, router};
 use deskhand::index::EmbeddedIndex;
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
-use deskhand::store::{SqliteStore, Store};
+use deskhand::store::{SqlStore, Store};
 use deskhand::triage::{ImportProgress, ImportReport, Parts, Triage};
+use deskhand::app::SystemEntropy;
 use deskhand::{app, console};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -109,39 +111,60 @@ impl ImportProgress for NoProgress {
 pub(crate) struct Desk {
     pub(crate) triage: Arc<Triage>,
     pub(crate) workspace: WorkspaceId,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) router: Router,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Desk {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
+        Self::over(store, folder).await
+    }
+
+    /// A desk over a store that was opened elsewhere.
+    pub(crate) async fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
         let manifest = manifest();
         let defaults = Layers::new().build().unwrap();
+        let clock = FixedClock("2026-01-02T03:04:05Z".parse().unwrap());
         let triage = Arc::new(Triage::new(Parts {
             index: Arc::new(EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint())),
-            store,
+            external: None,
+            store: Arc::clone(&store),
             inference: inference(),
             encoder: manifest,
             policy: defaults.policy,
-            clock: Arc::new(FixedClock("2026-01-02T03:04:05Z".parse().unwrap())),
+            clock: Arc::new(clock),
             ids: Arc::new(CountingIds::default()),
         }));
+        let accounts = Arc::new(Accounts::new(
+            store,
+            Arc::new(clock),
+            Arc::new(CountingIds::default()),
+            Arc::new(SystemEntropy),
+        ));
         let readiness = Readiness::default();
         readiness.ready();
         let state = State {
             triage: Arc::new(OnceLock::from(Arc::clone(&triage))),
+            accounts: Arc::new(OnceLock::from(Arc::clone(&accounts))),
+            open: true,
             readiness: Arc::new(readiness),
             ids: Arc::new(CountingIds::default()),
             limits: Limits {
                 body_bytes: defaults.server.max_body_bytes,
+                import_bytes: defaults.server.max_import_bytes,
                 time: Duration::from_mins(1),
             },
+            rate_limit: None,
+            sign_ins: Arc::default(),
             hosts: Arc::from(["desk.example".to_owned()]),
+            origins: Arc::default(),
+            metrics: None,
         };
         let router = router(state, console::routes());
-        Self { triage, workspace: WorkspaceId::main(), router, _folder: folder }
+        Self { triage, accounts, workspace: WorkspaceId::main(), router, folder }
     }
 
     /// A desk that remembers these tickets.

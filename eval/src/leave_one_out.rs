@@ -71,8 +71,11 @@ pub(crate) async fn answer_all(desk: &Desk, tickets: &[ResolvedTicket]) -> Resul
     let progress = bar(tickets.len(), "Triaging");
     let mut answers = Vec::with_capacity(tickets.len());
     for ticket in tickets {
-        let assessed =
-            desk.app.triage.assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive).await?;
+        let assessed = desk
+            .app
+            .triage
+            .assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive)
+            .await?;
         answers.push(assessed.suggestion);
         progress.inc(1);
     }

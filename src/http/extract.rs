@@ -148,7 +148,7 @@ impl Once {
 }
 
 /// Parameters of a query, with errors that name them.
-pub struct Params<T>(pub T);
+pub(super) struct Params<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequestParts<State> for Params<T> {
     type Rejection = ApiError;
@@ -161,7 +161,7 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Params<T> {
 }
 
 /// An identifier in a path. One that is none names nothing.
-pub struct PathId<T>(pub T);
+pub(super) struct PathId<T>(pub(super) T);
 
 impl<T: std::str::FromStr> FromRequestParts<State> for PathId<T>
 where

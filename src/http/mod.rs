@@ -27,8 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::RateLimit;
-pub use error::{ApiError, ErrorCode, Problem};
-pub use extract::{Desk, JsonBody, Needs, may};
+pub use error::{ApiError, ErrorCode, FieldError, Problem};
+pub use extract::{Desk, JsonBody, Needs, Once, may};
 pub use health::{ImportStatus, Readiness};
 pub use serve::serve;
 
@@ -120,7 +120,7 @@ fn session() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(v1::session::read, v1::session::sign_out))
 }
 
-/// The OpenAPI document of everything.
+/// The `OpenAPI` document of everything.
 pub fn openapi() -> OpenApi {
     let mut document = api().merge(streams()).merge(session()).merge(sign_in()).into_openapi();
     openapi::complete(&mut document);

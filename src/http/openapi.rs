@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers.
+//! The `OpenAPI` document, made from the handlers.
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -59,14 +59,11 @@ pub(super) fn document() -> OpenApi {
 /// `Idempotency-Key` where something is changed.
 pub(super) fn complete(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
-        let reads = [item.get.as_mut()];
-        for operation in reads.into_iter().flatten() {
+        if let Some(operation) = &mut item.get {
             share(operation, false);
         }
-        for operation in [&mut item.post, &mut item.put, &mut item.delete] {
-            if let Some(operation) = operation {
-                share(operation, true);
-            }
+        for operation in [&mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+            share(operation, true);
         }
     }
 }

@@ -83,7 +83,8 @@ async fn what_was_answered_is_what_was_stored() {
     let desk = Desk::with(&small_history()).await;
     let answer = desk.triage(json!({"subject": "printer is jammed"})).await;
     let id = answer["id"].as_str().unwrap().parse().unwrap();
-    let stored = desk.triage.store().suggestion(&desk.workspace, id).await.unwrap().unwrap().suggestion;
+    let stored =
+        desk.triage.store().suggestion(&desk.workspace, id).await.unwrap().unwrap().suggestion;
     assert_eq!(serde_json::from_value::<Suggestion>(answer).unwrap(), stored);
 }
 

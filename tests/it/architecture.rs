@@ -9,7 +9,7 @@ const STOREYS: [&[&str]; 7] = [
     &["model", "exports"],
     &["inference", "store"],
     &["index"],
-    &["triage", "sample"],
+    &["triage", "access", "sample"],
     &["http", "config", "lifecycle"],
 ];
 
@@ -17,8 +17,7 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 8] = [
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
     ("tokenizers", &["model"]),
@@ -26,6 +25,8 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),
     ("tonic", &["index"]),
+    ("argon2", &["access"]),
+    ("utoipa", &["domain", "http"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["app", "cli", "main"]),
 ];

@@ -9,7 +9,6 @@ mod crash;
 mod encoder;
 mod fetch;
 mod import;
-mod index;
+// mod index;
 mod qdrant;
-mod store;
 mod support;

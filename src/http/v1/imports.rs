@@ -1,4 +1,5 @@
 //! `/v1/imports`: a history, sent as a stream and taken in by a job.
+#![expect(unused_qualifications, reason = "in what the macro for parameters writes")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! `/v1/suggestions`: reading them, and deciding about them.
+#![expect(unused_qualifications, reason = "in what the macro for parameters writes")]
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -33,7 +34,7 @@ pub(in crate::http) struct SuggestionOut {
     /// The ticket that it is for.
     ticket: TicketHead,
     status: Status,
-    /// Grows with every change; the ETag.
+    /// Grows with every change; the `ETag`.
     version: i64,
     created_at: Timestamp,
     /// The decision in force.

@@ -148,10 +148,9 @@ pub(in crate::http) async fn batch(
     if !(1..=MAX_BATCH).contains(&value.tickets.len()) {
         return Err(invalid("/tickets", format!("expected 1 to {MAX_BATCH} tickets")));
     }
-    let read = |raw: &Box<serde_json::value::RawValue>| {
-        parse::<TicketIn>(raw.get().as_bytes())?.into_ticket()
-    };
-    let read: Vec<Result<Ticket, ApiError>> = value.tickets.iter().map(read).collect();
+    let read =
+        |raw: &serde_json::value::RawValue| parse::<TicketIn>(raw.get().as_bytes())?.into_ticket();
+    let read: Vec<Result<Ticket, ApiError>> = value.tickets.iter().map(|t| read(t)).collect();
     let sound: Vec<Ticket> = read.iter().filter_map(|t| t.as_ref().ok().cloned()).collect();
     let render = |answers: &Vec<Result<Suggestion, TriageError>>| {
         let mut answers = answers.iter();

@@ -56,7 +56,7 @@ impl From<sqlx::Error> for StoreError {
         // lock_not_available, deadlock_detected, serialization_failure, too_many_connections
         const POSTGRES_BUSY: [&str; 4] = ["55P03", "40P01", "40001", "53300"];
         const POSTGRES_FULL: &str = "53100";
-        let code = error.as_database_error().and_then(|e| e.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match (&error, code.as_deref()) {
             (_, Some(SQLITE_FULL | POSTGRES_FULL)) => Self::Full(error.to_string()),
             (_, Some(code)) if SQLITE_BUSY.contains(&code) || POSTGRES_BUSY.contains(&code) => {

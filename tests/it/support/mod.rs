@@ -14,19 +14,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode};
+use deskhand::access::Accounts;
+use deskhand::app::SystemEntropy;
 use deskhand::config::Layers;
 use deskhand::domain::time::FixedClock;
 use deskhand::domain::{
     ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
 };
-use deskhand::access::Accounts;
 use deskhand::http::{Limits, Readiness, State, router};
 use deskhand::index::EmbeddedIndex;
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
 use deskhand::store::{SqlStore, Store};
 use deskhand::triage::{ImportProgress, ImportReport, Parts, Triage};
-use deskhand::app::SystemEntropy;
 use deskhand::{app, console};
 use serde_json::Value;
 use tempfile::TempDir;

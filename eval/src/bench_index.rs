@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use deskhand::domain::{
-    ExternalRef, Outcome, ResolvedTicket, Ticket, TicketId, TicketText, WorkspaceId,
-};
+use deskhand::domain::{ExternalRef, Outcome, Ticket, TicketId, TicketText, WorkspaceId};
 use deskhand::index::{EmbeddedIndex, TicketIndex};
 use deskhand::store::{EntryRow, Records, SqlStore};
 use indicatif::ProgressBar;

@@ -10,5 +10,5 @@ mod encoder;
 mod fetch;
 mod import;
 // mod index;
-mod qdrant;
+// mod qdrant;
 mod support;

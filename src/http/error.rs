@@ -68,9 +68,9 @@ codes! {
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY "A field has a value that it cannot have.";
     InvalidParameter "invalid_parameter" UNPROCESSABLE_ENTITY "A parameter has a value that it cannot have.";
     UnknownField "unknown_field" UNPROCESSABLE_ENTITY "A field is not known.";
-    UnknownLabel "unknown_label" UNPROCESSABLE_ENTITY "The taxonomy has no such label.";
+    UnknownLabel "unknown_label" CONFLICT "The taxonomy has no such label.";
     NoChange "no_change" UNPROCESSABLE_ENTITY "The decision changes nothing.";
-    InvalidTaxonomy "invalid_taxonomy" UNPROCESSABLE_ENTITY "The taxonomy contradicts itself.";
+    InvalidTaxonomy "invalid_taxonomy" CONFLICT "The taxonomy contradicts itself.";
     ThreadFull "thread_full" UNPROCESSABLE_ENTITY "The thread has no room for more.";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests.";

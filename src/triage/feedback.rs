@@ -70,7 +70,8 @@ impl Triage {
         }
         let labels = decided_labels(&verdict, &stored.suggestion, &taxonomy)?;
         let reply = match verdict.action {
-            Action::Reject => None,
+            // The draft was for what the ticket is not.
+            Action::Reject | Action::Reroute => None,
             _ => verdict.reply.or_else(|| stored.suggestion.draft.as_ref().map(|d| d.text.clone())),
         };
         let ticket_id = stored.suggestion.ticket_id;

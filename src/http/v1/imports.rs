@@ -44,7 +44,7 @@ pub(in crate::http) struct ImportIn {
 #[utoipa::path(
     post, path = "/v1/imports", tag = "imports", params(ImportIn),
     request_body(content(
-        (String = "application/x-ndjson", example = "{\"id\": 1, \"subject\": \"VPN drops\", \"category\": \"VPN\", \"resolution\": \"Installed client 6.2.6.\"}\n"),
+        (String = "application/x-ndjson"),
         (String = "text/csv", example = "id,subject,category\n1,VPN drops,VPN\n"))),
     responses((status = 202, description = "All of it is on disk", body = ImportRecord,
         headers(("Location" = String, description = "Where its progress can be read"))))

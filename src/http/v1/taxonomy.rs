@@ -13,7 +13,7 @@ use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, if_match, may};
 use crate::http::idempotency::{answer, once, respond, with_header};
 use crate::store::Answer;
-use crate::triage::{Receipt, TriageError};
+use crate::triage::{Mappings, Receipt, TriageError};
 
 fn rendered(taxonomy: &Taxonomy) -> Answer {
     let etag = format!("\"{}\"", taxonomy.version);
@@ -60,8 +60,29 @@ pub(in crate::http) struct TaxonomyIn {
     categories: Vec<Category>,
     /// For each field, which label takes which one's place.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
-    mappings: BTreeMap<LabelField, BTreeMap<String, String>>,
+    mappings: MappingsIn,
+}
+
+/// For each field, which label takes which one's place.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct MappingsIn {
+    category: BTreeMap<String, String>,
+    team: BTreeMap<String, String>,
+    priority: BTreeMap<String, String>,
+}
+
+impl From<MappingsIn> for Mappings {
+    fn from(given: MappingsIn) -> Self {
+        let clean = |labels: BTreeMap<String, String>| {
+            labels.into_iter().map(|(a, b)| (without_nul(a), without_nul(b))).collect()
+        };
+        Self::from([
+            (LabelField::Category, clean(given.category)),
+            (LabelField::Team, clean(given.team)),
+            (LabelField::Priority, clean(given.priority)),
+        ])
+    }
 }
 
 impl TaxonomyIn {
@@ -83,10 +104,9 @@ impl TaxonomyIn {
 }
 
 /// Gives the desk other labels. One that tickets carry cannot vanish: it is mapped, or refused.
+/// With `If-Match` and the ETag that the change is based on, it is refused if that is another now.
 #[utoipa::path(
     put, path = "/v1/taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
-    params(("If-Match" = Option<String>, Header,
-        description = "The ETag that the change is based on; 412 if it is another one now")),
     responses((status = 200, description = "The new version", body = Taxonomy,
         headers(("ETag" = String, description = "The version"))))
 )]
@@ -96,11 +116,7 @@ pub(in crate::http) async fn put(
     JsonBody { mut value, once: key }: JsonBody<TaxonomyIn>,
 ) -> Result<Response, ApiError> {
     let expected = if_match(&headers)?;
-    let clean = |labels: BTreeMap<String, String>| {
-        labels.into_iter().map(|(a, b)| (without_nul(a), without_nul(b))).collect()
-    };
-    let mappings = std::mem::take(&mut value.mappings);
-    let mappings = mappings.into_iter().map(|(field, labels)| (field, clean(labels))).collect();
+    let mappings = Mappings::from(std::mem::take(&mut value.mappings));
     let taxonomy = value.into_taxonomy()?;
     once(&desk, key, async |claim| {
         let receipt = Receipt::new(claim.as_ref(), &rendered);

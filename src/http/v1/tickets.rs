@@ -123,6 +123,8 @@ pub(in crate::http) struct ResolutionIn {
     /// When, if not now.
     resolved_at: Option<Timestamp>,
     /// Working time that it took.
+    #[serde(default, deserialize_with = "super::whole")]
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32)]
     handling_minutes: Option<u32>,
 }
 
@@ -137,8 +139,7 @@ pub(in crate::http) async fn resolve(
     PathId(id): PathId<TicketId>,
     JsonBody { value, once: key }: JsonBody<ResolutionIn>,
 ) -> Result<Response, ApiError> {
-    let blank = value.resolution.chars().all(|c| c.is_whitespace() || c.is_control());
-    if blank || value.resolution.chars().count() > MAX_RESOLUTION {
+    if super::is_blank(&value.resolution) || value.resolution.chars().count() > MAX_RESOLUTION {
         return Err(invalid("/resolution", format!("expected 1 to {MAX_RESOLUTION} characters")));
     }
     let resolution = Resolution {

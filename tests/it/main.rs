@@ -9,6 +9,7 @@ mod crash;
 mod encoder;
 mod fetch;
 mod import;
+mod openapi;
 // mod index;
 // mod qdrant;
 mod support;

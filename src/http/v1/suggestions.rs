@@ -250,7 +250,7 @@ impl DecisionIn {
 }
 
 /// Decides about a suggestion. Unless it is rejected, its ticket votes on the very next one. With
-/// `If-Match` and the ETag that the decision is based on, it is refused if that is another one now.
+/// `If-Match` and the `ETag` that the decision is based on, it is refused if that is another one now.
 #[utoipa::path(
     post, path = "/v1/suggestions/{id}/decision", tag = "suggestions", request_body = DecisionIn,
     params(("id" = SuggestionId, Path, description = "The suggestion's id")),

@@ -104,7 +104,7 @@ impl TaxonomyIn {
 }
 
 /// Gives the desk other labels. One that tickets carry cannot vanish: it is mapped, or refused.
-/// With `If-Match` and the ETag that the change is based on, it is refused if that is another now.
+/// With `If-Match` and the `ETag` that the change is based on, it is refused if that is another now.
 #[utoipa::path(
     put, path = "/v1/taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
     responses((status = 200, description = "The new version", body = Taxonomy,

@@ -241,8 +241,11 @@ impl From<&TriageError> for ApiError {
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
             TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
             TriageError::Contended => told(ErrorCode::Contended),
+            TriageError::Index(IndexError::Overloaded { retry_after, .. }) => {
+                let seconds = retry_after.map_or(1, |wait| wait.as_secs().max(1));
+                kept(ErrorCode::Overloaded).retry_after(seconds)
+            }
             TriageError::Inference(InferenceError::Overloaded)
-            | TriageError::Index(IndexError::Overloaded { .. })
             | TriageError::Store(StoreError::Busy(_)) => kept(ErrorCode::Overloaded),
             TriageError::Store(StoreError::Full(_)) => kept(ErrorCode::StorageFull),
             TriageError::Store(StoreError::ClaimLost) => Self::from(ErrorCode::RequestInFlight),

@@ -59,7 +59,7 @@ pub(super) fn document() -> OpenApi {
 const VISIBLE: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 
 /// Operations that an `Idempotency-Key` does nothing for.
-const WITHOUT_KEY: [&str; 5] = ["similar", "embeddings", "sign_in", "sign_out", "send"];
+const WITHOUT_KEY: [&str; 5] = ["similar", "embeddings", "sign_in", "sign_out", "send_import"];
 
 /// Finishes the document: adds to every operation what all of them share, and to schemas what
 /// types cannot say.
@@ -137,8 +137,8 @@ fn response_name(status: StatusCode) -> String {
 
 fn share(path: &str, method: &str, operation: &mut Value) {
     let changes = method != "get";
-    let body = !operation["requestBody"].is_null();
-    let parameters = !operation["parameters"].is_null();
+    let body = operation.get("requestBody").is_some();
+    let parameters = operation.get("parameters").is_some();
     for code in ErrorCode::ALL {
         let possible = match code.status().as_u16() {
             404 => path.contains('{'),
@@ -148,14 +148,15 @@ fn share(path: &str, method: &str, operation: &mut Value) {
             422 => changes || parameters,
             _ => true,
         };
-        let response = &mut operation["responses"][code.status().as_str()];
-        if possible && response.is_null() {
-            let name = response_name(code.status());
-            *response = json!({ "$ref": format!("#/components/responses/{name}") });
+        let status = code.status();
+        if possible && operation["responses"].get(status.as_str()).is_none() {
+            let name = response_name(status);
+            operation["responses"][status.as_str()] =
+                json!({ "$ref": format!("#/components/responses/{name}") });
         }
     }
     for response in operation["responses"].as_object_mut().into_iter().flatten() {
-        if response.1["$ref"].is_null() {
+        if response.1.get("$ref").is_none() {
             response.1["headers"]["X-Request-Id"] = request_id();
         }
     }

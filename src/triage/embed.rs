@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
-use super::{NEIGHBOURS, Triage, TriageError, similar};
+use super::{Triage, TriageError, similar};
 use crate::domain::{Degraded, Similar, TicketText, WorkspaceId};
+use crate::index::IndexError;
 use crate::inference::{InferenceError, Lane};
 use crate::store::WorkspaceSettings;
 use crate::text::{self, Rules};
@@ -108,9 +109,9 @@ impl Triage {
         if read.truncated || embedding.truncated {
             degraded.push(Degraded::TextTruncated);
         }
-        let k = k.min(NEIGHBOURS.max(k));
         let found = match self.parts.index.search(workspace, &embedding.vector, k, None).await {
             Ok(found) => found,
+            Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "similarity search failed");
                 degraded.push(Degraded::Index);

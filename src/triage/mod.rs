@@ -27,7 +27,7 @@ use crate::domain::{
     Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
     Timings, WorkspaceId,
 };
-use crate::index::{ExternalIndex, TicketIndex};
+use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
@@ -278,6 +278,8 @@ impl Triage {
             Some(vector) => {
                 match self.parts.index.search(workspace, vector, NEIGHBOURS, known).await {
                     Ok(neighbours) => neighbours,
+                    // An index that asks for a pause gets one: the caller comes back.
+                    Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
                     // An answer from descriptions alone is better than none, and says so.
                     Err(error) => {
                         tracing::warn!(%error, "similarity search failed; answering without it");

@@ -42,7 +42,7 @@ pub(in crate::http) struct ImportIn {
 /// is on disk; a job takes it in. Rows that are in already stay as they are, so it may be sent
 /// again.
 #[utoipa::path(
-    post, path = "/v1/imports", tag = "imports", params(ImportIn),
+    post, path = "/v1/imports", operation_id = "send_import", tag = "imports", params(ImportIn),
     request_body(content(
         (String = "application/x-ndjson"),
         (String = "text/csv", example = "id,subject,category\n1,VPN drops,VPN\n"))),
@@ -109,7 +109,7 @@ pub(in crate::http) async fn send(
 
 /// Reads how far an import has come, and which rows could not be taken.
 #[utoipa::path(
-    get, path = "/v1/imports/{id}", tag = "imports",
+    get, path = "/v1/imports/{id}", operation_id = "read_import", tag = "imports",
     params(("id" = ImportId, Path, description = "The import's id")),
     responses((status = 200, description = "Its progress", body = ImportRecord))
 )]

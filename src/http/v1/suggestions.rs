@@ -92,7 +92,7 @@ pub(in crate::http) struct PageOut {
 
 /// Lists suggestions, newest first.
 #[utoipa::path(
-    get, path = "/v1/suggestions", tag = "suggestions", params(ListIn),
+    get, path = "/v1/suggestions", operation_id = "list_suggestions", tag = "suggestions", params(ListIn),
     responses((status = 200, description = "A page", body = PageOut,
         headers(("Link" = String, description = "The next page, as RFC 8288 has it"))))
 )]
@@ -149,7 +149,7 @@ fn read_cursor(text: &str) -> Option<i64> {
 
 /// Reads a suggestion.
 #[utoipa::path(
-    get, path = "/v1/suggestions/{id}", tag = "suggestions",
+    get, path = "/v1/suggestions/{id}", operation_id = "read_suggestion", tag = "suggestions",
     params(("id" = SuggestionId, Path, description = "The suggestion's id")),
     responses(
         (status = 200, description = "The suggestion", body = SuggestionOut,
@@ -252,7 +252,7 @@ impl DecisionIn {
 /// Decides about a suggestion. Unless it is rejected, its ticket votes on the very next one. With
 /// `If-Match` and the `ETag` that the decision is based on, it is refused if that is another one now.
 #[utoipa::path(
-    post, path = "/v1/suggestions/{id}/decision", tag = "suggestions", request_body = DecisionIn,
+    post, path = "/v1/suggestions/{id}/decision", operation_id = "decide", tag = "suggestions", request_body = DecisionIn,
     params(("id" = SuggestionId, Path, description = "The suggestion's id")),
     responses((status = 200, description = "The suggestion as it stands now", body = SuggestionOut,
         headers(("ETag" = String, description = "The suggestion's version"))))

@@ -22,7 +22,7 @@ fn rendered(taxonomy: &Taxonomy) -> Answer {
 
 /// Reads the desk's labels.
 #[utoipa::path(
-    get, path = "/v1/taxonomy", tag = "taxonomy",
+    get, path = "/v1/taxonomy", operation_id = "read_taxonomy", tag = "taxonomy",
     responses((status = 200, description = "The newest version", body = Taxonomy,
         headers(("ETag" = String, description = "The version"))))
 )]
@@ -106,7 +106,7 @@ impl TaxonomyIn {
 /// Gives the desk other labels. One that tickets carry cannot vanish: it is mapped, or refused.
 /// With `If-Match` and the `ETag` that the change is based on, it is refused if that is another now.
 #[utoipa::path(
-    put, path = "/v1/taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
+    put, path = "/v1/taxonomy", operation_id = "put_taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
     responses((status = 200, description = "The new version", body = Taxonomy,
         headers(("ETag" = String, description = "The version"))))
 )]

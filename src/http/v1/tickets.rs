@@ -74,7 +74,7 @@ fn rendered(stored: StoredTicket, degraded: Vec<Degraded>) -> Answer {
 
 /// Reads a ticket.
 #[utoipa::path(
-    get, path = "/v1/tickets/{id}", tag = "tickets",
+    get, path = "/v1/tickets/{id}", operation_id = "read_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket", body = TicketOut))
 )]
@@ -89,7 +89,7 @@ pub(in crate::http) async fn read(
 
 /// Adds a message to a ticket's thread and answers the ticket anew.
 #[utoipa::path(
-    post, path = "/v1/tickets/{id}/messages", tag = "tickets", request_body = Message,
+    post, path = "/v1/tickets/{id}/messages", operation_id = "add_message", tag = "tickets", request_body = Message,
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The new suggestion", body = Suggestion))
 )]
@@ -130,7 +130,7 @@ pub(in crate::http) struct ResolutionIn {
 
 /// Says how a ticket was resolved. It is found, and quoted, from now on.
 #[utoipa::path(
-    post, path = "/v1/tickets/{id}/resolution", tag = "tickets", request_body = ResolutionIn,
+    post, path = "/v1/tickets/{id}/resolution", operation_id = "resolve_ticket", tag = "tickets", request_body = ResolutionIn,
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket as it stands now", body = TicketOut))
 )]
@@ -163,7 +163,7 @@ pub(in crate::http) async fn resolve(
 
 /// Takes a ticket's resolution back.
 #[utoipa::path(
-    delete, path = "/v1/tickets/{id}/resolution", tag = "tickets",
+    delete, path = "/v1/tickets/{id}/resolution", operation_id = "reopen_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket as it stands now", body = TicketOut))
 )]
@@ -196,7 +196,7 @@ pub(super) fn erased(done: &Erased) -> Answer {
 
 /// Erases a ticket: from the store, the index, other tickets' suggestions and stored answers.
 #[utoipa::path(
-    delete, path = "/v1/tickets/{id}", tag = "tickets",
+    delete, path = "/v1/tickets/{id}", operation_id = "erase_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "It is gone", body = ErasedOut))
 )]

@@ -64,7 +64,12 @@ async fn stepping() -> Stepping {
 }
 
 impl Stepping {
-    async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (StatusCode, HeaderMap, Value) {
+    async fn post(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> (StatusCode, HeaderMap, Value) {
         let mut request = Request::post(path).header("content-type", "application/json");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);

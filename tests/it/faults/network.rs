@@ -53,8 +53,7 @@ async fn clients_that_dawdle_are_cut_off_and_hold_nobody_up() {
         assert_eq!(answered.unwrap().0, 200);
     }
     assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
-    let cut =
-        tokio::join!(until_cut_off(silent), until_cut_off(head), until_cut_off(body));
+    let cut = tokio::join!(until_cut_off(silent), until_cut_off(head), until_cut_off(body));
     assert!(cut.2.0.starts_with("HTTP/1.1 504 "), "{}", cut.2.0);
     assert!(cut.2.0.contains("\"code\":\"timeout\""), "{}", cut.2.0);
     for (_, after) in [&cut.0, &cut.1, &cut.2] {
@@ -107,15 +106,21 @@ async fn more_clients_than_there_is_room_for_wait_and_are_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_requests_in_flight_finish() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Serving::start(serve(folder.path())).await;
+    // However slow the machine is.
+    let patient = serve(folder.path())
+        .env("DESKHAND__SERVER__REQUEST_TIMEOUT_SECONDS", "100")
+        .env("DESKHAND__SERVER__SHUTDOWN_GRACE_SECONDS", "100");
+    let server = Serving::start(patient).await;
     let batch = |b: usize| -> Value {
-        let ticket = |n| json!({"subject": format!("ticket {b} {n}"), "body": "printer jams ".repeat(200)});
-        json!({"tickets": (0..100).map(ticket).collect::<Vec<_>>()})
+        let ticket =
+            |n| json!({"subject": format!("ticket {b} {n}"), "body": "printer jams ".repeat(60)});
+        json!({"tickets": (0..60).map(ticket).collect::<Vec<_>>()})
     };
     let batches: Vec<(String, Value)> = (0..3).map(|b| (format!("batch-{b}"), batch(b))).collect();
     let asked = batches.iter().map(|(key, tickets)| ask(&server, key, tickets));
     let signal = async {
         // Once a second attempt hears of the first one, that one is under way.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         for (key, tickets) in &batches {
             loop {
                 let (status, answer) = ask(&server, key, tickets).await.unwrap();

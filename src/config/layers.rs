@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_log_level_that_is_not_ascii_is_a_fault_and_no_panic() {
-        let file = "[log]\nlevel = \"On Tue, Ann wrote:\u200b[email]\"\n";
+        let file = "[log]\nlevel = \"On Tue, Ann wrote:\u{200b}[email]\"\n";
         let faults = Layers::new().file("f", file).build().unwrap_err().0;
         assert_eq!(faults[0].setting, "log.level");
     }

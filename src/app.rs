@@ -119,7 +119,11 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
         .with_context(|| format!("{}", config.data.postgres_url_file.display()))?;
     Ok(match url {
         Some(url) => Arc::new(SqlStore::connect(&url).await.context("PostgreSQL")?),
-        None => Arc::new(SqlStore::open_folder(&config.data.folder).await?),
+        None => {
+            let folder = &config.data.folder;
+            let store = SqlStore::open_folder(folder).await;
+            Arc::new(store.with_context(|| format!("the database in {}", folder.display()))?)
+        }
     })
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod encoder;
+mod faults;
 mod fetch;
 mod import;
 mod openapi;

@@ -4,6 +4,7 @@
 mod hub;
 mod program;
 mod qdrant;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ use deskhand::app::SystemEntropy;
 use deskhand::config::Layers;
 use deskhand::domain::time::FixedClock;
 use deskhand::domain::{
-    ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
+    Clock, ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
 };
 use deskhand::http::{Limits, Readiness, State, router};
 use deskhand::index::EmbeddedIndex;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 pub(crate) use hub::Hub;
 pub(crate) use program::{Program, RunningDemo, deskhand};
 pub(crate) use qdrant::TestQdrant;
+pub(crate) use server::{Serving, serve};
 
 /// The default encoder's manifest.
 pub(crate) fn manifest() -> Manifest {
@@ -125,9 +127,19 @@ impl Desk {
 
     /// A desk over a store that was opened elsewhere.
     pub(crate) async fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
+        let clock = Arc::new(FixedClock("2026-01-02T03:04:05Z".parse().unwrap()));
+        Self::at(store, folder, clock, Arc::new(CountingIds::default()))
+    }
+
+    /// A desk with a clock and ids of its own.
+    pub(crate) fn at(
+        store: Arc<dyn Store>,
+        folder: TempDir,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
         let manifest = manifest();
         let defaults = Layers::new().build().unwrap();
-        let clock = FixedClock("2026-01-02T03:04:05Z".parse().unwrap());
         let triage = Arc::new(Triage::new(Parts {
             index: Arc::new(EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint())),
             external: None,
@@ -135,12 +147,12 @@ impl Desk {
             inference: inference(),
             encoder: manifest,
             policy: defaults.policy,
-            clock: Arc::new(clock),
-            ids: Arc::new(CountingIds::default()),
+            clock: Arc::clone(&clock),
+            ids,
         }));
         let accounts = Arc::new(Accounts::new(
             store,
-            Arc::new(clock),
+            clock,
             Arc::new(CountingIds::default()),
             Arc::new(SystemEntropy),
         ));

@@ -2,6 +2,7 @@
 //! program, and a vector server.
 
 mod hub;
+mod postgres;
 mod program;
 mod qdrant;
 mod server;
@@ -35,6 +36,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 pub(crate) use hub::Hub;
+pub(crate) use postgres::TestDatabase;
 pub(crate) use program::{Program, RunningDemo, deskhand};
 pub(crate) use qdrant::TestQdrant;
 pub(crate) use server::{Serving, serve};

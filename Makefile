@@ -5,10 +5,10 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deskhand/targe
 export RUSTDOCFLAGS := -D warnings
 CARGO := cargo --locked
 
-.PHONY: test tools weights fmt lint doc unit check-long accept clean
+.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long faults fuzz accept clean
 
 ## Everything that must hold before a change lands.
-test: tools weights fmt lint doc unit
+test: tools weights fmt lint doc unit deny-if-there
 
 ## What the tests need besides cargo, said clearly where it is missing.
 tools:
@@ -37,9 +37,44 @@ unit:
 	$(CARGO) test -p deskhand-test-qdrant
 	INSTA_UPDATE=no $(CARGO) test -p deskhand -p deskhand-eval
 
+# Lock files of today cannot be read by versions before this one; the wheel on PyPI is older.
+DENY_VERSION := 0.18.0
+DENY := cargo deny --locked --workspace
+deny_is_there = $$(printf '%s\n' $(DENY_VERSION) "$$(cargo deny --version 2>/dev/null | cut -d' ' -f2)" | sort -V | head -1)
+
+## Licences, sources, bans and, where their database can be reached, known vulnerabilities.
+deny:
+	@if [ "$(deny_is_there)" != $(DENY_VERSION) ]; then \
+	  echo "cargo-deny $(DENY_VERSION) or later is built first" >&2; \
+	  cargo install --locked cargo-deny; \
+	fi
+	$(DENY) check --hide-inclusion-graph -A duplicate licenses bans sources
+	@if $(DENY) fetch db; then \
+	  set -x; $(DENY) --offline check advisories; \
+	else \
+	  echo "NOT CHECKED: the database of vulnerabilities cannot be reached from here" >&2; \
+	fi
+
+# Part of every test run on machines that have it.
+deny-if-there:
+	@if [ "$(deny_is_there)" = $(DENY_VERSION) ]; then \
+	  set -x; $(DENY) --offline check --hide-inclusion-graph -A duplicate licenses bans sources; \
+	else \
+	  echo "dependencies are not checked: no cargo-deny $(DENY_VERSION) or later (make deny)"; \
+	fi
+
+## The full fault suite: 50 clients, and 100 times SIGKILL in the middle of it all.
+faults: weights
+	DESKHAND_FAULT_ROUNDS=100 DESKHAND_FAULT_CLIENTS=50 \
+	  $(CARGO) test --release --test it faults:: -- --nocapture --test-threads=1
+
+## 150 s for each target of the fuzz suite, two at a time.
+fuzz: weights
+	DESKHAND_FUZZ_SECONDS=150 $(CARGO) test --release --test fuzz -- --nocapture --test-threads=2
+
 ## Slow suites. DATA=DIR names a folder of data sets that the project does not ship; see
 ## CONTRIBUTING.md for where each can be had.
-check-long: tools weights
+check-long: tools weights deny faults fuzz
 	PROPTEST_CASES=20000 $(CARGO) test --release --lib
 	$(CARGO) run --release -p deskhand-eval -- sample
 ifdef DATA

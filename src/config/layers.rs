@@ -271,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn a_log_level_that_is_not_ascii_is_a_fault_and_no_panic() {
+        let file = "[log]\nlevel = \"On Tue, Ann wrote:\u{200b}[email]\"\n";
+        let faults = Layers::new().file("f", file).build().unwrap_err().0;
+        assert_eq!(faults[0].setting, "log.level");
+    }
+
+    #[test]
     fn a_secret_is_never_printed() {
         let layers = Layers::new().file("f", "[model]\nhub_token = \"hf_abc\"\n");
         assert!(!layers.to_toml().contains("hf_abc"));

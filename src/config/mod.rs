@@ -187,7 +187,9 @@ impl Config {
         check((-1.0..=1.0).contains(&policy.novel), "policy.novel", "expected −1 to 1");
         check(policy.suggest <= policy.auto, "policy.suggest", "expected at most policy.auto");
         check(
-            self.log.level.parse::<tracing_subscriber::EnvFilter>().is_ok(),
+            // Reading directives that are not ASCII can panic there.
+            self.log.level.is_ascii()
+                && self.log.level.parse::<tracing_subscriber::EnvFilter>().is_ok(),
             "log.level",
             "expected trace, debug, info, warn, error, or directives such as info,deskhand=debug",
         );

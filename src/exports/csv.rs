@@ -14,12 +14,12 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
     let found = Found::among(&columns, &options.map)?;
     let mut export = Export { columns: found.pairs(), ..Export::default() };
     let mut record = StringRecord::new();
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     loop {
-        let line = reader.position().line();
+        let line = lines.of(reader.position().byte());
         match reader.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
                 if record.len() != columns.len() {
                     export.faults.push(ragged(line, columns.len(), record.len()));
                     continue;
@@ -41,6 +41,30 @@ pub(super) fn read(text: &str, options: &Options) -> Result<Export, ExportError>
     }
     export.unused = found.unused;
     Ok(export)
+}
+
+/// Tells the lines that rows begin on. The reader's own count stops before the line breaks that it
+/// passes over on its way to the next row: blank lines, and the second half of each CR LF.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that is read from this byte on, which is not before the last one.
+    fn of(&mut self, byte: u64) -> u64 {
+        while let Some(&here) = self.text.get(self.at) {
+            let breaks = matches!(here, b'\r' | b'\n');
+            if self.at as u64 >= byte && !breaks {
+                break;
+            }
+            self.at += 1;
+            let halfway = here == b'\r' && self.text.get(self.at) == Some(&b'\n');
+            self.line += u64::from(breaks && !halfway);
+        }
+        self.line
+    }
 }
 
 fn ragged(line: u64, expected: usize, found: usize) -> RowFault {

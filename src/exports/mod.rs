@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_on_the_lines_that_an_editor_shows() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["", "id,subject", "1,\"two", "lines\"", "", "", "2,x", "ragged"].join(end);
+            let export = read(text.as_bytes(), &options("")).unwrap();
+            assert_eq!(export.lines, [3, 7], "{end:?}");
+            assert_eq!(export.faults[0].line, 8, "{end:?}");
+        }
+    }
+
+    #[test]
     fn windows_text_is_read() {
         let export = read(b"subject\nGr\xfc\xdfe\n", &options("")).unwrap();
         assert_eq!(export.rows[0].ticket.text.subject, "Grüße");

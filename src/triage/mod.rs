@@ -9,6 +9,7 @@ mod embed;
 mod erase;
 mod error;
 mod feedback;
+mod figures;
 mod import;
 mod jobs;
 mod labels;
@@ -325,6 +326,7 @@ impl Triage {
         };
         timings.decide = milliseconds(at);
         timings.total = milliseconds(start);
+        figures::count(&timings, &category);
 
         let ids = &self.parts.ids;
         let suggestion = Suggestion {

@@ -247,7 +247,7 @@ async fn a_request_that_failed_here_gives_its_key_back() {
         assert_eq!(failed.problem(), (503, "unavailable".to_owned()), "{path}");
         assert_eq!(failed.header("retry-after"), "1");
     }
-    let sound = Desk::over(store, tempfile::tempdir().unwrap()).await;
+    let sound = Desk::over(store, tempfile::tempdir().unwrap());
     let made = send(&sound, "/v1/triage", "k", &json!({"subject": "printer jams"})).await;
     made.ok();
     assert_eq!(made.header("idempotency-replayed"), "");

@@ -12,6 +12,7 @@ mod embeddings;
 mod encoder;
 mod erasure;
 mod external;
+mod faults;
 mod fetch;
 mod idempotency;
 mod import;

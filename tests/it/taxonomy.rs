@@ -140,12 +140,9 @@ async fn a_taxonomy_that_contradicts_itself_hears_of_all_its_faults() {
     ] {
         assert!(detail.contains(fault), "{fault}: {detail}");
     }
-    for (body, code) in [
-        (json!({}), "invalid_field"),
-        (json!({"name": "x", "colour": 1}), "unknown_field"),
-        (json!({"name": "a\u{0}b"}), "invalid_field"),
-        (json!({"name": "x", "categories": [{"label": "a\u{0}"}]}), "invalid_field"),
-    ] {
+    for (body, code) in
+        [(json!({}), "invalid_field"), (json!({"name": "x", "colour": 1}), "unknown_field")]
+    {
         assert_eq!(put(&desk, &[], &body).await.problem(), (422, code.to_owned()), "{body}");
     }
     assert_eq!(desk.get("/v1/taxonomy").await.ok(), taxonomy);
@@ -154,8 +151,10 @@ async fn a_taxonomy_that_contradicts_itself_hears_of_all_its_faults() {
 #[tokio::test]
 async fn text_that_looks_like_an_escaped_nul_is_text() {
     let desk = Desk::new().await;
-    let odd = json!({"name": "x", "categories": [{"label": "A", "description": "a \\u0000 b"}]});
+    let odd =
+        json!({"name": "x\u{0}", "categories": [{"label": "A", "description": "a \\u0000 b"}]});
     let saved = put(&desk, &[], &odd).await.ok();
+    assert_eq!(saved["name"], "x", "databases cannot keep a real one");
     assert_eq!(saved["categories"][0]["description"], "a \\u0000 b");
 }
 

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{invalid, without_nul};
+use super::without_nul;
 use crate::domain::{Category, LabelField, Taxonomy, Team};
 use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, if_match, may};
@@ -86,21 +86,27 @@ impl From<MappingsIn> for Mappings {
 }
 
 impl TaxonomyIn {
-    /// All of it without NUL, which databases cannot keep.
-    fn into_taxonomy(self) -> Result<Taxonomy, ApiError> {
-        let taxonomy = Taxonomy {
-            name: self.name,
-            version: 0,
-            priorities: self.priorities,
-            teams: self.teams,
-            categories: self.categories,
+    /// All of it without NUL, which databases cannot keep. The version is given later.
+    fn into_taxonomy(self) -> Taxonomy {
+        let texts = |texts: Vec<String>| texts.into_iter().map(without_nul).collect();
+        let team = |team: Team| Team {
+            label: without_nul(team.label),
+            department: team.department.map(without_nul),
+            description: without_nul(team.description),
         };
-        let text = serde_json::to_string(&taxonomy).unwrap_or_default();
-        // Without the backslashes of the text itself, one before u0000 is JSON's own.
-        if text.replace(r"\\", "").contains(r"\u0000") {
-            return Err(invalid("", "expected text without NUL characters"));
+        let category = |category: Category| Category {
+            label: without_nul(category.label),
+            team: category.team.map(without_nul),
+            description: without_nul(category.description),
+            examples: texts(category.examples),
+        };
+        Taxonomy {
+            name: without_nul(self.name),
+            version: 0,
+            priorities: texts(self.priorities),
+            teams: self.teams.into_iter().map(team).collect(),
+            categories: self.categories.into_iter().map(category).collect(),
         }
-        Ok(taxonomy)
     }
 }
 
@@ -118,7 +124,7 @@ pub(in crate::http) async fn put(
 ) -> Result<Response, ApiError> {
     let expected = if_match(&headers)?;
     let mappings = Mappings::from(std::mem::take(&mut value.mappings));
-    let taxonomy = value.into_taxonomy()?;
+    let taxonomy = value.into_taxonomy();
     once(&desk, key, async |claim| {
         let receipt = Receipt::new(claim.as_ref(), &rendered);
         let caller = &desk.caller;

@@ -6,6 +6,7 @@ mod http;
 mod hub;
 mod program;
 mod qdrant;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +40,7 @@ pub(crate) use http::Reply;
 pub(crate) use hub::Hub;
 pub(crate) use program::{Program, RunningDemo, deskhand};
 pub(crate) use qdrant::TestQdrant;
+pub(crate) use server::{Serving, serve};
 
 /// The default encoder's manifest.
 pub(crate) fn manifest() -> Manifest {
@@ -110,12 +112,16 @@ impl ImportProgress for NoProgress {
     fn advance(&self, _: usize) {}
 }
 
+type Own = (Arc<dyn Clock>, Arc<dyn IdSource>);
+
 /// How a desk differs from the usual one.
 pub(crate) struct Setup {
     /// An index that has to be told of every change, in place of the embedded one.
     pub(crate) external: Option<Arc<DoubleIndex>>,
     /// Where its searches can be stopped.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// A clock and ids of its own, in place of `Desk::clock` and ids that count up.
+    pub(crate) own: Option<Own>,
     /// An encoder of its own.
     pub(crate) inference: Option<Inference>,
     /// Changes what handlers share.
@@ -124,7 +130,7 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { external: None, gate: None, inference: None, adjust: Box::new(|_| {}) }
+        Self { external: None, gate: None, own: None, inference: None, adjust: Box::new(|_| {}) }
     }
 }
 
@@ -144,8 +150,18 @@ impl Desk {
     }
 
     /// A desk over a store that was opened elsewhere.
-    pub(crate) async fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
+    pub(crate) fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
         Self::build(store, folder, Setup::default())
+    }
+
+    /// A desk with a clock and ids of its own.
+    pub(crate) fn at(
+        store: Arc<dyn Store>,
+        folder: TempDir,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        Self::build(store, folder, Setup { own: Some((clock, ids)), ..Setup::default() })
     }
 
     /// A desk unlike the usual one.
@@ -159,6 +175,8 @@ impl Desk {
         let manifest = manifest();
         let defaults = Layers::new().build().unwrap();
         let clock = Arc::new(TestClock::new("2026-01-02T03:04:05Z".parse().unwrap()));
+        let usual = || -> Own { (Arc::clone(&clock) as _, Arc::new(CountingIds::default())) };
+        let (now, ids) = setup.own.unwrap_or_else(usual);
         let embedded = EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint());
         let index: Arc<dyn TicketIndex> = match (&setup.external, setup.gate) {
             (Some(external), _) => Arc::clone(external) as Arc<dyn TicketIndex>,
@@ -172,12 +190,12 @@ impl Desk {
             inference: setup.inference.unwrap_or_else(inference),
             encoder: manifest,
             policy: defaults.policy,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ids: Arc::new(CountingIds::default()),
+            clock: Arc::clone(&now),
+            ids,
         }));
         let accounts = Arc::new(Accounts::new(
             store,
-            Arc::clone(&clock) as Arc<dyn Clock>,
+            now,
             Arc::new(CountingIds::default()),
             Arc::new(SystemEntropy),
         ));

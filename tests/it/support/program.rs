@@ -17,7 +17,10 @@ pub(crate) struct Program(Command);
 /// `deskhand` with these arguments, untouched by the environment's settings, offline unless the
 /// test says otherwise.
 pub(crate) fn deskhand(arguments: &[&str]) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deskhand"));
+    // A test of a debug build may drive a release build.
+    let built = std::env::var_os("DESKHAND_BIN");
+    let built = built.unwrap_or_else(|| env!("CARGO_BIN_EXE_deskhand").into());
+    let mut command = Command::new(built);
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("HF_")) {
         command.env_remove(name);
@@ -31,6 +34,25 @@ impl Program {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.0.env(name, value);
         self
+    }
+
+    /// Runs behind shell commands that prepare its process.
+    pub(crate) fn behind(self, commands: &str) -> Self {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")]).stdin(Stdio::null());
+        shell.arg(self.0.get_program()).args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Self(shell)
+    }
+
+    /// Starts with standard error in a file.
+    pub(crate) fn logging(mut self, log: std::fs::File) -> Child {
+        self.0.stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
     pub(crate) fn output(mut self) -> Output {

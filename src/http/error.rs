@@ -236,6 +236,10 @@ impl From<&TriageError> for ApiError {
             TriageError::UnknownLabel { field, .. } => {
                 told(ErrorCode::UnknownLabel).pointer(format!("/{}", field.name()))
             }
+            TriageError::UnknownTarget { field, from, .. } => {
+                let from = from.replace('~', "~0").replace('/', "~1");
+                told(ErrorCode::UnknownLabel).pointer(format!("/mappings/{}/{from}", field.name()))
+            }
             TriageError::NoChange(_) => told(ErrorCode::NoChange),
             TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),

@@ -173,9 +173,7 @@ impl Triage {
             self.record(&mut *tx, workspace, &ticket, assessment).await?;
         receipt.settle(&mut *tx, &suggestion).await?;
         tx.commit().await?;
-        if !self.keep(workspace, promise).await {
-            suggestion.degraded.push(Degraded::Index);
-        }
+        degrade(&mut suggestion, self.keep(workspace, promise).await);
         Ok(suggestion)
     }
 
@@ -191,7 +189,15 @@ impl Triage {
         receipt: Receipt<'_, Vec<Result<Suggestion, TriageError>>>,
     ) -> Result<Vec<Result<Suggestion, TriageError>>, TriageError> {
         let assess = |ticket| self.assess(workspace, ticket, None, Lane::Bulk);
-        let assessed = futures_util::future::join_all(tickets.iter().map(assess)).await;
+        let mut assessed = futures_util::future::join_all(tickets.iter().map(assess)).await;
+        if assessed.iter().all(Result::is_err) {
+            // No ticket is to blame for what failed here, and nothing was done: it can be asked
+            // again as a whole.
+            let ours = |a: &Result<_, _>| !matches!(a, Err(TriageError::EmptyTicket));
+            if let Some(at) = assessed.iter().position(ours) {
+                assessed.swap_remove(at)?;
+            }
+        }
         let mut tx = self.parts.store.begin(workspace).await?;
         let (mut answers, mut promises) = (Vec::new(), Vec::new());
         for (ticket, assessment) in tickets.iter().zip(assessed) {
@@ -207,8 +213,8 @@ impl Triage {
         }
         receipt.settle(&mut *tx, &answers).await?;
         tx.commit().await?;
-        for promise in promises {
-            self.keep(workspace, promise).await;
+        for (answer, promise) in answers.iter_mut().flatten().zip(promises) {
+            degrade(answer, self.keep(workspace, promise).await);
         }
         Ok(answers)
     }
@@ -228,6 +234,7 @@ impl Triage {
         let entry = self.entry(tx, suggestion.ticket_id).await?;
         let entry = EntryRow { vector, subject, ..entry };
         let promise = self.put_entry(tx, suggestion.ticket_id, &entry).await?;
+        self.leave_erased_out(tx, &mut suggestion).await?;
         tx.put_suggestion(&suggestion, taxonomy_version, now).await?;
         tracing::debug!(%workspace, suggestion = %suggestion.id, "recorded");
         Ok((suggestion, promise))
@@ -277,7 +284,7 @@ impl Triage {
         let at = Instant::now();
         let neighbours = match &vector {
             Some(vector) => {
-                match self.parts.index.search(workspace, vector, NEIGHBOURS, known).await {
+                match self.search(workspace, vector, NEIGHBOURS, known).await {
                     Ok(neighbours) => neighbours,
                     // An index that asks for a pause gets one: the caller comes back.
                     Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
@@ -424,6 +431,13 @@ impl Question<'_> {
             team,
             decide(policy, &priority, self.circumstances),
         )
+    }
+}
+
+/// Notes in an answer that the index could not be brought in step, once.
+fn degrade(suggestion: &mut Suggestion, in_step: bool) {
+    if !in_step && !suggestion.degraded.contains(&Degraded::Index) {
+        suggestion.degraded.push(Degraded::Index);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/suggestions`: reading them, and deciding about them.
 #![expect(unused_qualifications, reason = "in what the macro for parameters writes")]
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,9 @@ impl SuggestionOut {
     fn new(stored: StoredSuggestion, degraded: Vec<Degraded>) -> Self {
         let StoredSuggestion { mut suggestion, ticket, status, version, created_at, decision } =
             stored;
-        suggestion.degraded.extend(degraded);
+        let more = degraded.into_iter().filter(|d| !suggestion.degraded.contains(d));
+        let more: Vec<Degraded> = more.collect();
+        suggestion.degraded.extend(more);
         let crate::store::TicketHead { subject, requester, source } = ticket;
         let ticket = TicketHead { subject, requester, source };
         Self { suggestion, ticket, status, version, created_at, decision }
@@ -98,6 +100,7 @@ pub(in crate::http) struct PageOut {
 )]
 pub(in crate::http) async fn list(
     desk: Desk<may::Triage>,
+    uri: Uri,
     Params(wanted): Params<ListIn>,
 ) -> Result<Response, ApiError> {
     let parameter = |detail: String| ApiError::from(ErrorCode::InvalidParameter).detail(detail);
@@ -126,9 +129,14 @@ pub(in crate::http) async fn list(
     let page = page.map_err(TriageError::from)?;
     let next = page.next.map(write_cursor);
     let suggestions = page.items.into_iter().map(|s| SuggestionOut::new(s, Vec::new())).collect();
-    let link = next
-        .as_ref()
-        .map(|next| format!("</v1/suggestions?cursor={next}&limit={limit}>; rel=\"next\""));
+    let link = next.as_ref().map(|next| {
+        // The next page answers the same question.
+        let asked = uri.query().unwrap_or_default().split('&');
+        let asked = asked.filter(|p| !p.is_empty() && !p.starts_with("cursor="));
+        let cursor = format!("cursor={next}");
+        let query: Vec<&str> = asked.chain([cursor.as_str()]).collect();
+        format!("</v1/suggestions?{}>; rel=\"next\"", query.join("&"))
+    });
     let mut response = axum::Json(PageOut { suggestions, next }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         response.headers_mut().insert(header::LINK, link);

@@ -117,14 +117,12 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
     let url = config
         .postgres_url()
         .with_context(|| format!("{}", config.data.postgres_url_file.display()))?;
-    Ok(match url {
-        Some(url) => Arc::new(SqlStore::connect(&url).await.context("PostgreSQL")?),
-        None => {
-            let folder = &config.data.folder;
-            let store = SqlStore::open_folder(folder).await;
-            Arc::new(store.with_context(|| format!("the database in {}", folder.display()))?)
-        }
-    })
+    if let Some(url) = url {
+        return Ok(Arc::new(SqlStore::connect(&url).await.context("PostgreSQL")?));
+    }
+    let folder = &config.data.folder;
+    let store = SqlStore::open_folder(folder).await;
+    Ok(Arc::new(store.with_context(|| format!("the database in {}", folder.display()))?))
 }
 
 /// The accounts in a store.

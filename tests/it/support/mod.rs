@@ -122,11 +122,11 @@ impl Desk {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
-        Self::over(store, folder).await
+        Self::over(store, folder)
     }
 
     /// A desk over a store that was opened elsewhere.
-    pub(crate) async fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
+    pub(crate) fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
         let clock = Arc::new(FixedClock("2026-01-02T03:04:05Z".parse().unwrap()));
         Self::at(store, folder, clock, Arc::new(CountingIds::default()))
     }

@@ -87,12 +87,12 @@ impl Accounts {
         Self { store, clock, ids, entropy, turns: Semaphore::new(SIGN_INS) }
     }
 
-    /// Whether anybody has a key or a password: then everybody needs one.
+    /// Whether anybody has, or had, a key or a password: then everybody needs one.
     ///
     /// # Errors
     /// The store failed.
     pub async fn required(&self) -> Result<bool, AccessError> {
-        Ok(self.store.has_accounts(self.clock.now()).await?)
+        Ok(self.store.has_accounts().await?)
     }
 
     /// Makes a key. Returns its record and its text, which is shown once and kept nowhere.

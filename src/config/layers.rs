@@ -250,7 +250,6 @@ mod tests {
                 ("DESKHAND__DATA__FOLDER", ""),
                 ("DESKHAND__LOG__FORMAT", "xml"),
             ]))
-            .flag("--listen", "server", "listen", Some("0.0.0.0:80".to_owned()))
             .build()
             .unwrap_err()
             .0;
@@ -263,7 +262,6 @@ mod tests {
                 "f: server.port",
                 "DESKHAND__NOWHERE__X",
                 "log.format",
-                "server.listen",
                 "data.folder",
                 "policy.auto",
             ]

@@ -34,6 +34,8 @@ macro_rules! fields {
 fields! {
     Id "id": "The ticket's id in its system.",
         ["id", "ticketid", "number", "issuekey", "key", "ticketnumber", "ticket", "issueid", "ref"];
+    System "system": "The ticketing system that the id belongs to.",
+        ["system", "sourcesystem"];
     Subject "subject": "The subject line.",
         ["subject", "summary", "title", "shortdescription", "ticketsubject"];
     Body "body": "The first message.",

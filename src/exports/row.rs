@@ -82,7 +82,10 @@ pub(super) fn resolved_ticket(
             hex(&Sha256::digest(format!("{words:?}{requester:?}{created_at:?}")))[..32].to_owned()
         }
     };
-    let source = ExternalRef { system: system.to_owned(), id, url: text(Field::Url)? };
+    // Several systems' tickets may be in one file; ids are only unique within one.
+    let named = text(Field::System)?.filter(|name| name.len() <= MAX_ID);
+    let system = named.unwrap_or_else(|| system.to_owned());
+    let source = ExternalRef { system, id, url: text(Field::Url)? };
     let ticket = Ticket { text: words, requester, created_at, source: Some(source) };
     Ok(ResolvedTicket { ticket, outcome })
 }

@@ -297,6 +297,9 @@ pub trait Transaction: Send {
     /// Blanks stored answers that show a ticket: for when words are taken out of one that stays.
     async fn forget_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
 
+    /// Blanks stored answers that name a ticket: a retry hears that its answer is gone.
+    async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
+
     /// Writes an import's progress.
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError>;
 
@@ -328,8 +331,8 @@ pub trait Transaction: Send {
 /// Accounts: keys, users, sessions. Of the installation, not of a workspace.
 #[async_trait]
 pub trait Access: Send + Sync {
-    /// Whether anybody has a key or a password: then everybody needs one.
-    async fn has_accounts(&self, now: Timestamp) -> Result<bool, StoreError>;
+    /// Whether anybody has, or had, a key or a password: then everybody needs one.
+    async fn has_accounts(&self) -> Result<bool, StoreError>;
 
     /// Adds a key.
     async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError>;

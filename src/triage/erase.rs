@@ -70,6 +70,7 @@ impl Triage {
             } else {
                 Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
             };
+            tx.erase_answers(id).await?;
             tx.rewrite_ticket(id, &ticket, read.language).await?;
             let entry = self.entry(&mut *tx, id).await?;
             let entry = EntryRow { vector, subject: read.subject, ..entry };

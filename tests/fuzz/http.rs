@@ -142,12 +142,12 @@ impl Garbage {
 
 /// Any text as part of a URL; sometimes raw.
 fn escaped() -> impl Strategy<Value = String> {
-    let escape = |text: String| text.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
+    let escape = |bytes: &[u8]| bytes.iter().fold(String::new(), |url, b| format!("{url}%{b:02x}"));
     prop_oneof![
-        3 => hostile::text().prop_map(move |text| escape(text.chars().take(40).collect())),
+        3 => hostile::text().prop_map(move |text| escape(text.chars().take(40).collect::<String>().as_bytes())),
         2 => "[!-~]{0,20}",
         1 => prop::collection::vec(any::<u8>(), 0..12)
-            .prop_map(|bytes| bytes.iter().map(|b| format!("%{b:02X}")).collect()),
+            .prop_map(move |bytes| escape(&bytes)),
     ]
 }
 

@@ -4,7 +4,13 @@
 //! `DESKHAND_FUZZ_SECONDS` is the time for each target, 2 unless said otherwise; `make check-long`
 //! gives each 150. `DESKHAND_FUZZ_SEED` repeats a run; without one, a short run always tries the
 //! same cases and a long one others each time.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "whatever panics is a failed test"
+)]
+#![expect(clippy::print_stdout, reason = "how many cases there were")]
 
 mod counting;
 mod growth;

@@ -74,7 +74,7 @@ fn check_redaction(rules: &Rules, text: &str) -> Result<String, TestCaseError> {
         );
         prop_assert!(text.is_char_boundary(one.start) && text.is_char_boundary(one.end));
         expected.push_str(&text[from..one.start]);
-        expected.push_str(&format!("[{}]", one.kind));
+        expected.extend(["[", one.kind.name(), "]"]);
         from = one.end;
     }
     expected.push_str(&text[from..]);

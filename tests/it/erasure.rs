@@ -156,7 +156,6 @@ async fn the_name_of_an_erased_person_stays_nowhere_not_even_in_the_request_for_
 }
 
 #[tokio::test]
-#[ignore = "the store blanks stored answers of erased tickets only, not of rewritten threads"]
 async fn a_stored_answer_does_not_keep_an_erased_persons_message() {
     let desk = Desk::new().await;
     let messages = json!([{"author": "Ann", "text": format!("the {MARKER}")}]);

@@ -3,6 +3,8 @@
 //!
 //! `DESKHAND_FAULT_ROUNDS`, `DESKHAND_FAULT_CLIENTS` and `DESKHAND_FAULT_SEED` size the first test;
 //! `make check-long` asks for 100 rounds of 50 clients. `DESKHAND_BIN` names a build to drive.
+#![expect(clippy::expect_used, clippy::panic, reason = "whatever panics is a failed test")]
+#![expect(clippy::print_stdout, reason = "what was done, and what could not be")]
 
 mod clients;
 mod clock;
@@ -36,9 +38,9 @@ fn import_history(data: &Path) -> usize {
         json!({"id": source.id, "subject": row.ticket.text.subject, "category": outcome.category,
             "team": outcome.team, "priority": outcome.priority, "resolution": outcome.resolution})
     };
-    let text: String = rows.iter().map(|row| format!("{}\n", line(row))).collect();
+    let lines: Vec<String> = rows.iter().map(|row| line(row).to_string()).collect();
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
-    std::fs::write(file.path(), text).unwrap();
+    std::fs::write(file.path(), lines.join("\n")).unwrap();
     let (file, data) = (file.path().to_str().unwrap(), data.to_str().unwrap());
     deskhand(&["import", file, "--data", data]).success();
     rows.len()
@@ -99,7 +101,11 @@ async fn killed_at_any_moment_it_loses_nothing_and_does_nothing_twice() {
     let said = server.terminate().await;
     assert!(!said.contains("ERROR"), "{said}");
     ledger::check_file(folder.path(), &known).await;
-    assert!(known.decisions > 0 && known.messages > 0 && tally.replays.load(Ordering::Relaxed) > 0);
+    if rounds >= 50 {
+        // Long enough for some of everything.
+        assert!(known.decisions > 0 && known.messages > 0);
+        assert!(tally.replays.load(Ordering::Relaxed) > 0);
+    }
     println!(
         "faults: {rounds} rounds ({early} killed while starting too), {} requests, \
          {} acknowledged, {} replays, {} cut off, {} given up; {} tickets, {} suggestions, \

@@ -320,6 +320,11 @@ impl Transaction for SqlTransaction {
         erasure::erase_answers(self.connection(), &workspace, id).await
     }
 
+    async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError> {
+        let workspace = self.workspace.clone();
+        erasure::erase_answers(self.connection(), &workspace, id).await
+    }
+
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO imports (id, workspace, state, source, created_at, updated_at, document)

@@ -327,7 +327,9 @@ impl Client {
             self.tally.given_up.fetch_add(1, Ordering::Relaxed);
             match op.about {
                 About::Tickets(all) => {
-                    all.into_iter().for_each(|at| self.tickets[at].created = Sent::GivenUp);
+                    for at in all {
+                        self.tickets[at].created = Sent::GivenUp;
+                    }
                 }
                 About::Message(at) => {
                     self.tickets[at].messages.last_mut().unwrap().1 = Sent::GivenUp;

@@ -51,7 +51,7 @@ impl Serving {
             let ready = said.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
             let mut ready = ready.filter(|line| line["fields"]["message"] == "ready");
             if let Some(line) = ready.next() {
-                self.address = line["fields"]["address"].as_str().unwrap().to_owned();
+                line["fields"]["address"].as_str().unwrap().clone_into(&mut self.address);
                 return start.elapsed();
             }
             let ended = self.child.try_wait().unwrap();

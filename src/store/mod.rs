@@ -294,10 +294,8 @@ pub trait Transaction: Send {
     /// do. Returns whether it was there.
     async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError>;
 
-    /// Blanks stored answers that show a ticket: for when words are taken out of one that stays.
-    async fn forget_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
-
-    /// Blanks stored answers that name a ticket: a retry hears that its answer is gone.
+    /// Blanks stored answers that name a ticket: for when words are taken out of one that stays. A
+    /// retry hears that its answer is gone.
     async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
 
     /// Writes an import's progress.

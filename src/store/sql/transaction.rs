@@ -315,11 +315,6 @@ impl Transaction for SqlTransaction {
         erasure::erase(self.connection(), &workspace, id).await
     }
 
-    async fn forget_answers(&mut self, id: TicketId) -> Result<(), StoreError> {
-        let workspace = self.workspace.clone();
-        erasure::erase_answers(self.connection(), &workspace, id).await
-    }
-
     async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError> {
         let workspace = self.workspace.clone();
         erasure::erase_answers(self.connection(), &workspace, id).await

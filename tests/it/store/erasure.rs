@@ -176,7 +176,7 @@ pub(super) async fn stored_answers_can_be_forgotten_alone(store: &dyn Store) {
     let first = answer(store, &name, "first", format!("{{\"id\":\"{id}\"}}")).await;
     let second = answer(store, &name, "second", format!("{{\"id\":\"{other}\"}}")).await;
     let mut tx = store.begin(&name).await.unwrap();
-    tx.forget_answers(id).await.unwrap();
+    tx.erase_answers(id).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(answered(store, &name, &first).await.status, 410);
     assert_eq!(answered(store, &name, &second).await.status, 200);

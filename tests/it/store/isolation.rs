@@ -145,7 +145,7 @@ pub(super) async fn workspaces_see_nothing_of_each_other(store: &dyn Store) {
     tx.set_status(theirs.suggestion, Status::Rejected).await.unwrap();
     tx.undo(theirs.decision.decision.id, now()).await.unwrap();
     assert!(!tx.erase(theirs.ticket).await.unwrap());
-    tx.forget_answers(theirs.ticket).await.unwrap();
+    tx.erase_answers(theirs.ticket).await.unwrap();
     let mine = ImportRecord { source: "ours".to_owned(), ..theirs.import.clone() };
     tx.put_import(&mine).await.unwrap();
     tx.drop_import_chunks(theirs.import.id).await.unwrap();

@@ -23,9 +23,9 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /out/deskhand /usr/local/bin/deskhand
 COPY --from=build --chown=nonroot:nonroot /out/data /data
 COPY --from=build --chown=nonroot:nonroot /out/models /models
-# Inside a container the address is the container's own; what is published is the operator's choice.
+# Inside a container the address is the container's own, and others can reach it: make a key first,
+# docker run --rm -v deskhand:/data IMAGE keys create NAME --scope admin
 ENV DESKHAND__SERVER__LISTEN=0.0.0.0:8080 \
-    DESKHAND__SERVER__ALLOW_UNAUTHENTICATED=true \
     DESKHAND__DATA__FOLDER=/data \
     DESKHAND__MODEL__CACHE=/models
 VOLUME ["/data", "/models"]

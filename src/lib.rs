@@ -30,7 +30,7 @@
 //! ([`text::clean`]), embeds it in one forward pass ([`inference::Inference::embed`]), searches
 //! once ([`index::TicketIndex::search`]), lets neighbours and descriptions vote, decides by
 //! policy, drafts from the best resolution, and writes ticket and suggestion in one transaction
-//! ([`store::Store::record`]). Only then is it answered.
+//! ([`store::Transaction`]). Only then is it answered.
 
 pub mod access;
 pub mod app;

@@ -12,6 +12,7 @@ use super::{LabelField, Outcome};
 #[serde(deny_unknown_fields)]
 pub struct Team {
     /// Its name, unique in the taxonomy.
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub label: String,
     /// The part of the organisation that it belongs to (IT, engineering, business…).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +27,7 @@ pub struct Team {
 #[serde(deny_unknown_fields)]
 pub struct Category {
     /// Its name, unique in the taxonomy.
+    #[schema(pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub label: String,
     /// The label of the team that usually owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +104,7 @@ impl Taxonomy {
             let kind = field.name();
             let mut seen = BTreeSet::new();
             for label in self.labels(field) {
-                if label.trim().is_empty() {
+                if label.chars().all(|c| c.is_whitespace() || c.is_control()) {
                     faults.push(format!("a {kind} has a blank label"));
                 } else if !seen.insert(label) {
                     faults.push(format!("{kind} {label:?} is listed twice"));

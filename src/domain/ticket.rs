@@ -11,8 +11,10 @@ use super::{Labels, TicketId};
 #[serde(deny_unknown_fields)]
 pub struct ExternalRef {
     /// The ticketing system, for example `zendesk`.
+    #[schema(min_length = 1, max_length = 200, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub system: String,
     /// Its own id for the ticket.
+    #[schema(min_length = 1, max_length = 200, pattern = r"[^\s\x00-\x1f\x7f-\x9f]")]
     pub id: String,
     /// Where a person can open it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

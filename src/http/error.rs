@@ -68,9 +68,9 @@ codes! {
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY "A field has a value that it cannot have.";
     InvalidParameter "invalid_parameter" UNPROCESSABLE_ENTITY "A parameter has a value that it cannot have.";
     UnknownField "unknown_field" UNPROCESSABLE_ENTITY "A field is not known.";
-    UnknownLabel "unknown_label" UNPROCESSABLE_ENTITY "The taxonomy has no such label.";
+    UnknownLabel "unknown_label" CONFLICT "The taxonomy has no such label.";
     NoChange "no_change" UNPROCESSABLE_ENTITY "The decision changes nothing.";
-    InvalidTaxonomy "invalid_taxonomy" UNPROCESSABLE_ENTITY "The taxonomy contradicts itself.";
+    InvalidTaxonomy "invalid_taxonomy" CONFLICT "The taxonomy contradicts itself.";
     ThreadFull "thread_full" UNPROCESSABLE_ENTITY "The thread has no room for more.";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests.";
@@ -236,13 +236,20 @@ impl From<&TriageError> for ApiError {
             TriageError::UnknownLabel { field, .. } => {
                 told(ErrorCode::UnknownLabel).pointer(format!("/{}", field.name()))
             }
+            TriageError::UnknownTarget { field, from, .. } => {
+                let from = from.replace('~', "~0").replace('/', "~1");
+                told(ErrorCode::UnknownLabel).pointer(format!("/mappings/{}/{from}", field.name()))
+            }
             TriageError::NoChange(_) => told(ErrorCode::NoChange),
             TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
             TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
             TriageError::Contended => told(ErrorCode::Contended),
+            TriageError::Index(IndexError::Overloaded { retry_after, .. }) => {
+                let seconds = retry_after.map_or(1, |wait| wait.as_secs().max(1));
+                kept(ErrorCode::Overloaded).retry_after(seconds)
+            }
             TriageError::Inference(InferenceError::Overloaded)
-            | TriageError::Index(IndexError::Overloaded { .. })
             | TriageError::Store(StoreError::Busy(_)) => kept(ErrorCode::Overloaded),
             TriageError::Store(StoreError::Full(_)) => kept(ErrorCode::StorageFull),
             TriageError::Store(StoreError::ClaimLost) => Self::from(ErrorCode::RequestInFlight),

@@ -139,8 +139,10 @@ impl Once {
         digest.update(parts.uri.query().unwrap_or_default());
         digest.update([0]);
         digest.update(body);
+        // A path may name a person whose erasure it asks for: it is not kept as it is.
+        let path = hex(&Sha256::digest(parts.uri.path()));
         Ok(Self(Some(ClaimRequest {
-            route: format!("{} {}", parts.method, parts.uri.path()),
+            route: format!("{} {path}", parts.method),
             key: key.to_owned(),
             body_hash: hex(&digest.finalize()),
         })))

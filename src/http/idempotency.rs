@@ -35,13 +35,24 @@ where
     };
     match work(Some(held.clone())).await {
         Ok(answer) => Ok(respond(&answer)),
-        Err(TriageError::Store(StoreError::ClaimLost)) => earlier(claim(desk, &request).await?),
-        Err(error) => {
-            if let Err(error) = desk.triage.store().release(&desk.caller.workspace, &held).await {
-                tracing::warn!(%error, "a claim could not be given back; it ends by itself");
+        Err(TriageError::Store(StoreError::ClaimLost)) => {
+            let claimed = claim(desk, &request).await?;
+            if let Claimed::Yours(held) = &claimed {
+                // Whoever took over has failed since: the caller's next attempt is to find it free.
+                give_back(desk, held).await;
             }
+            earlier(claimed)
+        }
+        Err(error) => {
+            give_back(desk, &held).await;
             Err(error.into())
         }
+    }
+}
+
+async fn give_back<S>(desk: &Desk<S>, held: &Claim) {
+    if let Err(error) = desk.triage.store().release(&desk.caller.workspace, held).await {
+        tracing::warn!(%error, "a claim could not be given back; it ends by itself");
     }
 }
 

@@ -22,7 +22,6 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -121,15 +120,14 @@ fn session() -> OpenApiRouter<State> {
 }
 
 /// The `OpenAPI` document of everything.
-pub fn openapi() -> OpenApi {
-    let mut document = api().merge(streams()).merge(session()).merge(sign_in()).into_openapi();
-    openapi::complete(&mut document);
-    document
+pub fn openapi() -> serde_json::Value {
+    let document = api().merge(streams()).merge(session()).merge(sign_in()).into_openapi();
+    openapi::complete(&document)
 }
 
 /// Every route of the API, with `pages` (the console's) beside them.
 pub fn router(state: State, pages: Router<State>) -> Router {
-    let document = openapi().to_pretty_json().unwrap_or_default();
+    let document = format!("{:#}", openapi());
     let described = get(async move || {
         ([(header::CONTENT_TYPE, "application/json")], document.clone()).into_response()
     });
@@ -151,10 +149,11 @@ pub fn router(state: State, pages: Router<State>) -> Router {
         .method_not_allowed_fallback(async || ApiError::from(ErrorCode::MethodNotAllowed))
         .layer(from_fn_with_state(state.clone(), layers::own_name))
         .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(CompressionLayer::new())
         .layer(from_fn(layers::security_headers))
         .layer(cors(&state.origins))
         .layer(from_fn_with_state(state.clone(), layers::trace))
+        // Outermost: the layer before it writes error documents anew.
+        .layer(CompressionLayer::new())
         .with_state(state)
 }
 

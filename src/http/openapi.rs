@@ -1,9 +1,9 @@
 //! The `OpenAPI` document, made from the handlers.
 
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Type};
 use utoipa::{Modify, OpenApi as _};
 
 use super::ErrorCode;
@@ -55,83 +55,117 @@ pub(super) fn document() -> OpenApi {
     Document::openapi()
 }
 
-/// Adds to every operation what all of them share: the ways to fail, the request id, and the
-/// `Idempotency-Key` where something is changed.
-pub(super) fn complete(document: &mut OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        if let Some(operation) = &mut item.get {
-            share(operation, false);
-        }
-        for operation in [&mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
-            share(operation, true);
+/// Text in which something can be seen, as JSON Schema says it.
+const VISIBLE: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
+
+/// Operations that an `Idempotency-Key` does nothing for.
+const WITHOUT_KEY: [&str; 5] = ["similar", "embeddings", "sign_in", "sign_out", "send_import"];
+
+/// Finishes the document: adds to every operation what all of them share, and to schemas what
+/// types cannot say.
+pub(super) fn complete(document: &OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    for code in ErrorCode::ALL {
+        document["components"]["responses"][response_name(code.status())] = problem(*code);
+    }
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for (path, item) in paths {
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                share(path, method, operation);
+            }
         }
     }
+    // A stream of lines is no JSON value: nothing can be said of it as one.
+    for media in ["application/x-ndjson", "text/csv"] {
+        document["paths"]["/v1/imports"]["post"]["requestBody"]["content"][media]["schema"] =
+            json!({});
+    }
+    let schemas = &mut document["components"]["schemas"];
+    let says = |field: &str| json!({ "required": [field], "properties": { field: { "pattern": VISIBLE } } });
+    let text = json!({ "required": ["text"], "properties": { "text": { "pattern": VISIBLE } } });
+    let messages =
+        json!({ "required": ["messages"], "properties": { "messages": { "contains": text } } });
+    schemas["TicketIn"]["anyOf"] = json!([says("subject"), says("body"), messages]);
+    for variant in schemas["DecisionIn"]["oneOf"].as_array_mut().into_iter().flatten() {
+        variant["additionalProperties"] = json!(false);
+        let fields = variant["properties"].as_object();
+        let fields: Vec<String> = fields.into_iter().flat_map(|f| f.keys().cloned()).collect();
+        let changes = fields.iter().filter(|f| *f != "action").map(
+            |field| json!({ "required": [field], "properties": { field: { "type": "string" } } }),
+        );
+        let changes: Vec<Value> = changes.collect();
+        if !changes.is_empty() {
+            variant["anyOf"] = json!(changes);
+        }
+    }
+    schemas["Input"]["oneOf"] = json!([
+        { "type": "string", "minLength": 1 },
+        { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 2048 },
+    ]);
+    schemas["TaxonomyIn"]["properties"]["priorities"]["items"]["pattern"] = json!(VISIBLE);
+    schemas["SimilarIn"]["anyOf"] = json!([says("subject"), says("body")]);
+    document
 }
 
-/// Routes that change nothing, or must not be held back by a key.
-const WITHOUT_KEY: [&str; 4] = ["similar", "embeddings", "sign_in", "sign_out"];
+/// All that a status may mean.
+fn problem(code: ErrorCode) -> Value {
+    let same = ErrorCode::ALL.iter().filter(|c| c.status() == code.status());
+    let codes: Vec<String> = same.map(|c| format!("`{}`: {}", c.code(), c.title())).collect();
+    let mut response = json!({
+        "description": codes.join("\n"),
+        "headers": { "X-Request-Id": request_id() },
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } }
+        },
+    });
+    if matches!(code.status().as_u16(), 429 | 503) {
+        response["headers"]["Retry-After"] = json!({
+            "description": "In how many seconds to try again",
+            "schema": { "type": "integer", "minimum": 0 },
+        });
+    }
+    response
+}
 
-fn share(operation: &mut Operation, changes: bool) {
-    let has_body = operation.request_body.is_some();
-    let has_path_id = operation
-        .parameters
-        .iter()
-        .flatten()
-        .any(|p| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Path)));
+fn request_id() -> Value {
+    json!({ "description": "Names the request in logs", "schema": { "type": "string" } })
+}
+
+fn response_name(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().replace(' ', "")
+}
+
+fn share(path: &str, method: &str, operation: &mut Value) {
+    let changes = method != "get";
+    let body = operation.get("requestBody").is_some();
+    let parameters = operation.get("parameters").is_some();
     for code in ErrorCode::ALL {
-        let status = code.status().as_u16();
-        let possible = match status {
-            404 | 410 => has_path_id || (status == 410 && changes),
-            409 | 412 => changes,
-            413 | 415 => has_body,
+        let possible = match code.status().as_u16() {
+            404 => path.contains('{'),
             405 => false,
-            422 => has_body || changes || operation.parameters.is_some(),
+            409 | 410 | 412 => changes,
+            413 | 415 => body,
+            422 => changes || parameters,
             _ => true,
         };
-        if !possible {
-            continue;
-        }
-        let name = status.to_string();
-        let responses = &mut operation.responses.responses;
-        if responses.contains_key(&name) {
-            continue;
-        }
-        let codes = ErrorCode::ALL.iter().filter(|c| c.status() == code.status());
-        let codes: Vec<String> = codes.map(|c| format!("`{}`", c.code())).collect();
-        let problem = ContentBuilder::new()
-            .schema(Some(RefOr::Ref(Ref::from_schema_name("Problem"))))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(codes.join(", "))
-            .content("application/problem+json", problem)
-            .build();
-        responses.insert(name, RefOr::T(response));
-    }
-    let text = || ObjectBuilder::new().schema_type(Type::String).build();
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            let header = HeaderBuilder::new()
-                .schema(Some(text()))
-                .description(Some("Names the request in logs"))
-                .build();
-            response.headers.insert("X-Request-Id".to_owned(), header.into());
+        let status = code.status();
+        if possible && operation["responses"].get(status.as_str()).is_none() {
+            let name = response_name(status);
+            operation["responses"][status.as_str()] =
+                json!({ "$ref": format!("#/components/responses/{name}") });
         }
     }
-    let id = operation.operation_id.as_deref().unwrap_or_default();
-    if changes && !WITHOUT_KEY.contains(&id) && id != "send" {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .min_length(Some(1))
-            .max_length(Some(255))
-            .pattern(Some("^[!#-~]+$"));
-        let key = ParameterBuilder::new()
-            .name("Idempotency-Key")
-            .parameter_in(ParameterIn::Header)
-            .schema(Some(schema.build()))
-            .description(Some(
-                "The same request with the same key is done once; the answer is kept for 24 hours",
-            ))
-            .build();
-        operation.parameters.get_or_insert_default().push(key.into());
+    for response in operation["responses"].as_object_mut().into_iter().flatten() {
+        if response.1.get("$ref").is_none() {
+            response.1["headers"]["X-Request-Id"] = request_id();
+        }
+    }
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    if changes && !WITHOUT_KEY.contains(&id) {
+        // In words: a generator that made up keys would meet its own earlier requests.
+        let said = operation["description"].as_str().unwrap_or_default();
+        let key = "With an `Idempotency-Key` the same request is done once; its answer is kept \
+                   for 24 hours.";
+        operation["description"] = json!(format!("{said} {key}").trim());
     }
 }

@@ -9,9 +9,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use pulp::Arch;
-
 use crate::domain::TicketId;
+use crate::model::widest;
 
 /// Rows that are stored together, so that growing never copies all of them. Few in tests, so that
 /// these cross from one block into the next.
@@ -309,14 +308,6 @@ fn product(query: &[f32], vector: &[f32]) -> f32 {
     );
     // Adding zero makes −0 into 0: equal scores must be equal to the bit.
     lanes.iter().sum::<f64>() as f32 + 0.0
-}
-
-/// Runs a kernel with the widest instruction set that the processor has. The bound is what makes a
-/// closure here one that is called once; any other would be called by way of a function that is
-/// compiled for the narrowest.
-#[inline(always)]
-fn widest<R>(kernel: impl FnOnce() -> R) -> R {
-    Arch::new().dispatch(kernel)
 }
 
 /// The best `k` of those offered.

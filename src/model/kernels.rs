@@ -1,11 +1,12 @@
 //! The encoder's inner loops on plain slices.
 //!
-//! Each is written so that the compiler vectorises it, and runs through [`pulp::Arch`], which picks
+//! Each is written so that the compiler vectorises it, and runs through [`widest`], which picks
 //! the widest instruction set that the processor has when the program runs. Rows are shared out
 //! over the current rayon pool.
 
-use pulp::Arch;
 use rayon::prelude::*;
+
+use super::simd::widest;
 
 /// Rows that one task takes at a time: enough work to be worth handing over.
 const ROWS: usize = 16;
@@ -15,9 +16,8 @@ const LANES: usize = 16;
 /// `x ← gelu(x + bias)`, row by row, with the exact (erf) GELU of Hendrycks & Gimpel
 /// (arXiv:1606.08415).
 pub(super) fn bias_gelu(x: &mut [f32], bias: &[f32]) {
-    let arch = Arch::new();
     x.par_chunks_mut(bias.len() * ROWS).for_each(|rows| {
-        arch.dispatch(
+        widest(
             #[inline(always)]
             || {
                 for row in rows.chunks_exact_mut(bias.len()) {
@@ -40,9 +40,8 @@ pub(super) fn add_norm(
     eps: f32,
 ) {
     let width = gamma.len();
-    let arch = Arch::new();
     x.par_chunks_mut(width * ROWS).zip(residual.par_chunks(width * ROWS)).for_each(|(x, r)| {
-        arch.dispatch(
+        widest(
             #[inline(always)]
             || {
                 for (x, r) in x.chunks_exact_mut(width).zip(r.chunks_exact(width)) {
@@ -58,9 +57,8 @@ pub(super) fn add_norm(
 
 /// `x ← LayerNorm(x)`, row by row.
 pub(super) fn norm(x: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
-    let arch = Arch::new();
     x.par_chunks_mut(gamma.len() * ROWS).for_each(|rows| {
-        arch.dispatch(
+        widest(
             #[inline(always)]
             || {
                 for row in rows.chunks_exact_mut(gamma.len()) {
@@ -84,7 +82,6 @@ pub(super) fn attention(
 ) {
     let hidden = bias.len() / 3;
     let width = hidden / heads;
-    let arch = Arch::new();
     let mut sequences = Vec::with_capacity(lengths.len());
     let (mut qkv, mut out) = (qkv, out);
     for &n in lengths {
@@ -99,7 +96,7 @@ pub(super) fn attention(
             .into_par_iter()
             .map(|head| {
                 let mut block = vec![0.0; n * width];
-                arch.dispatch(
+                widest(
                     #[inline(always)]
                     || attend(qkv, bias, n, hidden, head * width, width, &mut block),
                 );

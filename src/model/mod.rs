@@ -12,6 +12,7 @@ mod hub;
 mod kernels;
 pub mod manifest;
 mod ops;
+mod simd;
 pub mod tokenize;
 
 pub use cache::{Cache, CacheError};
@@ -19,4 +20,5 @@ pub use encoder::{Encoder, EncoderError};
 pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
 pub use manifest::{Manifest, ModelFile};
+pub(crate) use simd::widest;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};

@@ -184,7 +184,8 @@ pub trait Records: Send + Sync {
     /// The `n`-th piece of what was sent for an import, from 0.
     async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Makes sure that what was erased stands nowhere in the database's files either.
+    /// Makes sure that what was erased stands nowhere in the database's files either. Where that
+    /// has to wait for readers for too long, it is [`StoreError::Busy`], and to be done again.
     async fn scrub(&self) -> Result<(), StoreError>;
 
     /// Finishes what is under way and closes.
@@ -255,7 +256,8 @@ pub trait Transaction: Send {
         id: SuggestionId,
     ) -> Result<Option<StoredSuggestion>, StoreError>;
 
-    /// Changes where a suggestion stands, and its version.
+    /// Changes where a suggestion stands, and its version. One that would be open again while its
+    /// ticket has a newer one is superseded.
     async fn set_status(&mut self, id: SuggestionId, status: Status) -> Result<(), StoreError>;
 
     /// Writes down a decision about a suggestion, or about a ticket itself.
@@ -291,6 +293,9 @@ pub trait Transaction: Send {
     /// entries in the index, what other suggestions show or quote of it, and stored answers that
     /// do. Returns whether it was there.
     async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError>;
+
+    /// Blanks stored answers that show a ticket: for when words are taken out of one that stays.
+    async fn forget_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
 
     /// Writes an import's progress.
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError>;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
-use super::{NEIGHBOURS, Triage, TriageError, similar};
-use crate::domain::{Degraded, Similar, TicketText, WorkspaceId};
+use super::{Triage, TriageError, similar};
+use crate::domain::{Degraded, Neighbour, Similar, TicketId, TicketText, WorkspaceId};
+use crate::index::IndexError;
 use crate::inference::{InferenceError, Lane};
 use crate::store::WorkspaceSettings;
 use crate::text::{self, Rules};
@@ -85,6 +86,23 @@ impl Triage {
         Ok(rules)
     }
 
+    /// Searches the index. An external one may not have heard yet of what was erased or taken back,
+    /// because it was down: what it finds is shown as the store has it, or not at all.
+    pub(super) async fn search(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Result<Vec<Neighbour>, IndexError> {
+        let found = self.parts.index.search(workspace, vector, k, exclude).await?;
+        if self.parts.external.is_none() {
+            return Ok(found);
+        }
+        let found: Vec<_> = found.iter().map(|n| (n.ticket_id, n.score)).collect();
+        Ok(self.parts.store.neighbours(workspace, &self.fingerprint, &found).await?)
+    }
+
     /// The resolved tickets most like a text, best first, at most `k`, and what the search had to
     /// do without.
     ///
@@ -108,9 +126,9 @@ impl Triage {
         if read.truncated || embedding.truncated {
             degraded.push(Degraded::TextTruncated);
         }
-        let k = k.min(NEIGHBOURS.max(k));
-        let found = match self.parts.index.search(workspace, &embedding.vector, k, None).await {
+        let found = match self.search(workspace, &embedding.vector, k, None).await {
             Ok(found) => found,
+            Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "similarity search failed");
                 degraded.push(Degraded::Index);

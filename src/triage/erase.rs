@@ -1,10 +1,12 @@
 //! Erasure: a ticket and all that was made from it, or all that a person wrote.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Caller, Receipt, Triage, TriageError, jobs::Promise};
-use crate::domain::{TicketId, WorkspaceId};
+use crate::domain::{Draft, DraftReason, Suggestion, TicketId, WorkspaceId};
 use crate::inference::Lane;
 use crate::store::{AuditEntry, EntryRow, StoreError, Transaction};
 
@@ -117,6 +119,32 @@ impl Triage {
             if erased > 0 {
                 tracing::info!(%workspace, erased, "tickets past their retention are erased");
             }
+        }
+        Ok(())
+    }
+
+    /// Takes out of a new suggestion what was erased while it was being made: it must not come
+    /// back with it.
+    pub(super) async fn leave_erased_out(
+        &self,
+        tx: &mut dyn Transaction,
+        suggestion: &mut Suggestion,
+    ) -> Result<(), StoreError> {
+        let quoted = |draft: &Draft| -> BTreeSet<TicketId> {
+            let sources = draft.sentences.iter().flat_map(|s| &s.sources);
+            sources.filter_map(|s| s.id.parse().ok()).collect()
+        };
+        let quoted = suggestion.draft.as_ref().map(quoted).unwrap_or_default();
+        let mut erased = BTreeSet::new();
+        for &id in suggestion.similar.iter().map(|s| &s.ticket_id).chain(&quoted) {
+            if !erased.contains(&id) && tx.ticket(id).await?.is_none() {
+                erased.insert(id);
+            }
+        }
+        suggestion.similar.retain(|s| !erased.contains(&s.ticket_id));
+        if !quoted.is_disjoint(&erased) {
+            suggestion.draft = None;
+            suggestion.draft_reason = Some(DraftReason::NoSimilarResolution);
         }
         Ok(())
     }

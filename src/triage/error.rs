@@ -41,6 +41,16 @@ pub enum TriageError {
         /// As the caller wrote it.
         label: String,
     },
+    /// A mapping leads to a label that the new taxonomy lacks.
+    #[error("the new taxonomy has no {} {to:?}, which {from:?} is mapped to", .field.name())]
+    UnknownTarget {
+        /// Of which kind.
+        field: LabelField,
+        /// The label that goes.
+        from: String,
+        /// The one in its place.
+        to: String,
+    },
     /// The caller changed nothing.
     #[error("{0}")]
     NoChange(&'static str),

@@ -8,11 +8,12 @@ use super::{Caller, Receipt, Triage, TriageError};
 use crate::domain::decision::Before;
 use crate::domain::{
     Action, AgentDecision, DecisionId, Degraded, Labels, Message, Outcome, Status, Suggestion,
-    SuggestionId, Taxonomy, TicketId,
+    SuggestionId, Taxonomy, TicketId, WorkspaceId,
 };
 use crate::inference::Lane;
 use crate::store::{
-    AuditEntry, EntryRow, StoredDecision, StoredSuggestion, StoredTicket, Transaction,
+    AuditEntry, EntryRow, StoreError, StoredDecision, StoredSuggestion, StoredTicket,
+    SuggestionFilter, Transaction,
 };
 
 /// Messages that a thread may have.
@@ -70,7 +71,8 @@ impl Triage {
         }
         let labels = decided_labels(&verdict, &stored.suggestion, &taxonomy)?;
         let reply = match verdict.action {
-            Action::Reject => None,
+            // The draft was for what the ticket is not.
+            Action::Reject | Action::Reroute => None,
             _ => verdict.reply.or_else(|| stored.suggestion.draft.as_ref().map(|d| d.text.clone())),
         };
         let ticket_id = stored.suggestion.ticket_id;
@@ -114,17 +116,32 @@ impl Triage {
         expected: Option<i64>,
         receipt: Receipt<'_, StoredSuggestion>,
     ) -> Result<(StoredSuggestion, Vec<Degraded>), TriageError> {
+        let overtaken = self.overtaken(&caller.workspace, id).await?;
         let mut tx = self.parts.store.begin(&caller.workspace).await?;
         let stored = tx.suggestion(id).await?.ok_or(TriageError::NotFound("suggestion"))?;
         check_version(&stored, expected)?;
         let ticket = stored.suggestion.ticket_id;
         let decision = tx.decision(ticket, Some(id)).await?.ok_or(TriageError::NothingToUndo)?;
         let promise = self.take_back(&mut *tx, caller, decision, &id.to_string()).await?;
-        tx.set_status(id, Status::Open).await?;
+        tx.set_status(id, if overtaken { Status::Superseded } else { Status::Open }).await?;
         let undone = tx.suggestion(id).await?.ok_or(TriageError::NotFound("suggestion"))?;
         receipt.settle(&mut *tx, &undone).await?;
         tx.commit().await?;
         Ok((undone, self.kept(caller, promise).await))
+    }
+
+    /// Whether the ticket has a newer suggestion than this one.
+    async fn overtaken(
+        &self,
+        workspace: &WorkspaceId,
+        id: SuggestionId,
+    ) -> Result<bool, StoreError> {
+        let store = &self.parts.store;
+        let Some(stored) = store.suggestion(workspace, id).await? else { return Ok(false) };
+        let ticket = Some(stored.suggestion.ticket_id);
+        let newest = SuggestionFilter { ticket, limit: 1, ..SuggestionFilter::default() };
+        let newest = store.suggestions(workspace, &newest).await?;
+        Ok(newest.items.first().is_some_and(|newest| newest.suggestion.id != id))
     }
 
     /// Says how a ticket was resolved. It can be found, and quoted, from now on.
@@ -225,11 +242,12 @@ impl Triage {
             let entry = self.entry(&mut *tx, id).await?;
             let entry = EntryRow { vector, subject, ..entry };
             let promise = self.put_entry(&mut *tx, id, &entry).await?;
+            self.leave_erased_out(&mut *tx, &mut suggestion).await?;
             let at = self.parts.clock.now();
             tx.put_suggestion(&suggestion, taxonomy_version, at).await?;
             receipt.settle(&mut *tx, &suggestion).await?;
             tx.commit().await?;
-            suggestion.degraded.extend(self.kept(caller, promise).await);
+            super::degrade(&mut suggestion, self.keep(workspace, promise).await);
             return Ok(suggestion);
         }
         Err(TriageError::Contended)
@@ -285,7 +303,9 @@ impl Triage {
         let ticket = tx.ticket(id).await?.ok_or(TriageError::NotFound("ticket"))?;
         let restored = before.restored(&after, &ticket.outcome);
         let mut entry = self.entry(tx, id).await?;
-        entry.listed = before.listed || !restored.is_empty();
+        // One that was listed for an outcome which others have taken back since has none left.
+        let listed_as_it_came = before.listed && before.outcome.is_empty();
+        entry.listed = listed_as_it_came || !restored.is_empty();
         if restored.resolution != ticket.outcome.resolution {
             entry.resolution = match &restored.resolution {
                 Some(text) => Some(self.redact(&caller.workspace, text).await?),
@@ -340,21 +360,27 @@ fn decided_labels(
     let given = verdict.labels.clone();
     let nothing = given == Labels::default();
     let labels = match verdict.action {
-        Action::Approve | Action::Reject | Action::Resolve => suggested,
+        Action::Approve | Action::Reject | Action::Resolve => suggested.clone(),
         Action::Edit if nothing && verdict.reply.is_none() => {
             return Err(TriageError::NoChange("an edit needs a reply or a label"));
         }
         Action::Reroute if nothing => {
             return Err(TriageError::NoChange("a reroute needs a category, a team or a priority"));
         }
-        Action::Edit => given.or(suggested),
+        Action::Edit => given.or(suggested.clone()),
         Action::Reroute => {
             // Another category brings its own team, unless the agent names one.
             let owner = given.category.as_deref().and_then(|c| taxonomy.category(c)?.team.clone());
             let team = given.team.clone().or(owner);
-            Labels { team, ..given }.or(suggested)
+            Labels { team, ..given }.or(suggested.clone())
         }
     };
+    let draft = suggestion.draft.as_ref().map(|d| &d.text);
+    let same_reply = verdict.reply.is_none() || verdict.reply.as_ref() == draft;
+    if matches!(verdict.action, Action::Edit | Action::Reroute) && same_reply && labels == suggested
+    {
+        return Err(TriageError::NoChange("this is what was suggested; approve it instead"));
+    }
     if verdict.action != Action::Reject {
         check_labels(&labels, taxonomy)?;
     }

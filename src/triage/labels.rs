@@ -28,8 +28,9 @@ impl Triage {
     ) -> Result<Taxonomy, TriageError> {
         taxonomy.check()?;
         for (&field, mapping) in mappings {
-            if let Some(label) = mapping.values().find(|to| !has(&taxonomy, field, to)) {
-                return Err(TriageError::UnknownLabel { field, label: label.clone() });
+            if let Some((from, to)) = mapping.iter().find(|(_, to)| !has(&taxonomy, field, to)) {
+                let (from, to) = (from.clone(), to.clone());
+                return Err(TriageError::UnknownTarget { field, from, to });
             }
         }
         let mut tx = self.parts.store.begin(&caller.workspace).await?;

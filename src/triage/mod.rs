@@ -9,6 +9,7 @@ mod embed;
 mod erase;
 mod error;
 mod feedback;
+mod figures;
 mod import;
 mod jobs;
 mod labels;
@@ -27,7 +28,7 @@ use crate::domain::{
     Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
     Timings, WorkspaceId,
 };
-use crate::index::{ExternalIndex, TicketIndex};
+use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
@@ -172,9 +173,7 @@ impl Triage {
             self.record(&mut *tx, workspace, &ticket, assessment).await?;
         receipt.settle(&mut *tx, &suggestion).await?;
         tx.commit().await?;
-        if !self.keep(workspace, promise).await {
-            suggestion.degraded.push(Degraded::Index);
-        }
+        degrade(&mut suggestion, self.keep(workspace, promise).await);
         Ok(suggestion)
     }
 
@@ -190,7 +189,15 @@ impl Triage {
         receipt: Receipt<'_, Vec<Result<Suggestion, TriageError>>>,
     ) -> Result<Vec<Result<Suggestion, TriageError>>, TriageError> {
         let assess = |ticket| self.assess(workspace, ticket, None, Lane::Bulk);
-        let assessed = futures_util::future::join_all(tickets.iter().map(assess)).await;
+        let mut assessed = futures_util::future::join_all(tickets.iter().map(assess)).await;
+        if assessed.iter().all(Result::is_err) {
+            // No ticket is to blame for what failed here, and nothing was done: it can be asked
+            // again as a whole.
+            let ours = |a: &Result<_, _>| !matches!(a, Err(TriageError::EmptyTicket));
+            if let Some(at) = assessed.iter().position(ours) {
+                assessed.swap_remove(at)?;
+            }
+        }
         let mut tx = self.parts.store.begin(workspace).await?;
         let (mut answers, mut promises) = (Vec::new(), Vec::new());
         for (ticket, assessment) in tickets.iter().zip(assessed) {
@@ -206,8 +213,8 @@ impl Triage {
         }
         receipt.settle(&mut *tx, &answers).await?;
         tx.commit().await?;
-        for promise in promises {
-            self.keep(workspace, promise).await;
+        for (answer, promise) in answers.iter_mut().flatten().zip(promises) {
+            degrade(answer, self.keep(workspace, promise).await);
         }
         Ok(answers)
     }
@@ -227,6 +234,7 @@ impl Triage {
         let entry = self.entry(tx, suggestion.ticket_id).await?;
         let entry = EntryRow { vector, subject, ..entry };
         let promise = self.put_entry(tx, suggestion.ticket_id, &entry).await?;
+        self.leave_erased_out(tx, &mut suggestion).await?;
         tx.put_suggestion(&suggestion, taxonomy_version, now).await?;
         tracing::debug!(%workspace, suggestion = %suggestion.id, "recorded");
         Ok((suggestion, promise))
@@ -276,8 +284,10 @@ impl Triage {
         let at = Instant::now();
         let neighbours = match &vector {
             Some(vector) => {
-                match self.parts.index.search(workspace, vector, NEIGHBOURS, known).await {
+                match self.search(workspace, vector, NEIGHBOURS, known).await {
                     Ok(neighbours) => neighbours,
+                    // An index that asks for a pause gets one: the caller comes back.
+                    Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
                     // An answer from descriptions alone is better than none, and says so.
                     Err(error) => {
                         tracing::warn!(%error, "similarity search failed; answering without it");
@@ -316,6 +326,7 @@ impl Triage {
         };
         timings.decide = milliseconds(at);
         timings.total = milliseconds(start);
+        figures::count(&timings, &category);
 
         let ids = &self.parts.ids;
         let suggestion = Suggestion {
@@ -420,6 +431,13 @@ impl Question<'_> {
             team,
             decide(policy, &priority, self.circumstances),
         )
+    }
+}
+
+/// Notes in an answer that the index could not be brought in step, once.
+fn degrade(suggestion: &mut Suggestion, in_step: bool) {
+    if !in_step && !suggestion.degraded.contains(&Degraded::Index) {
+        suggestion.degraded.push(Degraded::Index);
     }
 }
 

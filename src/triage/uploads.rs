@@ -151,6 +151,9 @@ impl Upload<'_> {
     /// # Errors
     /// The store failed.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), TriageError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.triage.parts.store.begin(&self.caller.workspace).await?;
         tx.put_import_chunk(self.record.id, self.chunks, bytes).await?;
         tx.commit().await?;

@@ -4,12 +4,16 @@ use deskhand::domain::Suggestion;
 
 use crate::support::deskhand;
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["demo"],
     &["serve"],
     &["triage"],
     &["import"],
+    &["keys"],
+    &["users"],
+    &["workspaces"],
+    &["reindex"],
     &["models"],
     &["config"],
     &["healthcheck"],

@@ -8,11 +8,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deskhand::domain::{Neighbour, Outcome, ResolvedTicket, TicketId, WorkspaceId};
+use deskhand::domain::{Neighbour, Outcome, TicketId, WorkspaceId};
 use deskhand::index::{
     EmbeddedIndex, Entry, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex,
 };
-use deskhand::store::{ImportRow, SqliteStore, Store};
+use deskhand::store::{EntryRow, SqlStore, Store};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use qdrant_client::qdrant::{PointStruct, UpsertPointsBuilder};
@@ -36,7 +36,7 @@ trait Harness: Sync {
 }
 
 struct Embedded {
-    folder: TempDir,
+    _folder: TempDir,
     store: Arc<dyn Store>,
     index: EmbeddedIndex,
 }
@@ -44,9 +44,9 @@ struct Embedded {
 impl Embedded {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
         let index = EmbeddedIndex::new(Arc::clone(&store), ENCODER.to_owned());
-        Self { folder, store, index }
+        Self { _folder: folder, store, index }
     }
 }
 
@@ -57,32 +57,30 @@ impl Harness for Embedded {
     }
 
     async fn put(&self, workspace: &WorkspaceId, entries: &[Entry]) {
-        let row = |entry: &Entry| {
+        let mut tx = self.store.begin(workspace).await.unwrap();
+        for entry in entries {
             let named = resolved(&entry.ticket_id.to_string(), &entry.subject, "", "");
-            ImportRow {
-                new_id: entry.ticket_id,
-                resolved: ResolvedTicket { outcome: entry.outcome.clone(), ..named },
-                import_hash: String::new(),
-                language: entry.language.clone().unwrap(),
-                vector: entry.vector.clone(),
-            }
-        };
-        let rows: Vec<_> = entries.iter().map(row).collect();
-        self.store.import(workspace, ENCODER, &rows, Timestamp::UNIX_EPOCH).await.unwrap();
+            let language = entry.language.as_deref().unwrap();
+            let now = Timestamp::UNIX_EPOCH;
+            let id = tx.put_ticket(entry.ticket_id, &named.ticket, language, now).await.unwrap();
+            tx.set_outcome(id, &entry.outcome, None).await.unwrap();
+            let row = EntryRow {
+                listed: true,
+                vector: Some(entry.vector.clone()),
+                subject: entry.subject.clone(),
+                resolution: entry.outcome.resolution.clone(),
+            };
+            tx.put_entry(ENCODER, id, &row).await.unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
-    /// What a store leaves behind when a ticket is to be found no longer: a step without a vector.
     async fn remove(&self, workspace: &WorkspaceId, ids: &[TicketId]) {
-        let options = sqlx::sqlite::SqliteConnectOptions::new();
-        let options = options.filename(self.folder.path().join("deskhand.sqlite3"));
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-        for id in ids {
-            let step = "UPDATE vectors SET vector = NULL, seq = (SELECT max(seq) + 1 FROM vectors)
-                        WHERE workspace = ? AND ticket_id = ?";
-            let step = sqlx::query(step).bind(workspace.as_str()).bind(&id.as_bytes()[..]);
-            step.execute(&pool).await.unwrap();
+        let mut tx = self.store.begin(workspace).await.unwrap();
+        for &id in ids {
+            tx.erase(id).await.unwrap();
         }
-        pool.close().await;
+        tx.commit().await.unwrap();
     }
 }
 

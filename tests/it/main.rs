@@ -1,15 +1,28 @@
 //! The integration tests: one binary, so that the encoder is loaded once.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod access;
 mod api;
 mod architecture;
 mod bad_input;
 mod cli;
 mod crash;
+mod decisions;
+mod embeddings;
 mod encoder;
+mod erasure;
+mod external;
 mod faults;
 mod fetch;
+mod idempotency;
 mod import;
-// mod index;
-// mod qdrant;
+mod index;
+mod isolation;
+mod memory;
+mod openapi;
+mod qdrant;
+mod sessions;
+mod store;
 mod support;
+mod taxonomy;
+mod uploads;

@@ -112,17 +112,56 @@ function complain(title, detail) {
     element("p", { className: "label", text: title }), element("p", { text: detail })));
 }
 
+const signIn = document.getElementById("sign-in");
+const signOut = document.getElementById("sign-out");
+let csrfToken = null;
+
+function send(method, path, body) {
+  const headers = { "content-type": "application/json" };
+  if (csrfToken) headers["x-csrf-token"] = csrfToken;
+  return fetch(path, { method, headers, body: body && JSON.stringify(body) });
+}
+
+// Shows the page to whoever may see it, and the way in to everybody else.
+function admit(session) {
+  csrfToken = session?.csrf_token ?? null;
+  signIn.hidden = Boolean(session);
+  form.hidden = !session;
+  answer.hidden = !session;
+  signOut.hidden = !csrfToken;
+  (session ? form.subject : signIn.user).focus();
+}
+
+async function whoAmI() {
+  const response = await fetch("/v1/session");
+  if (response.status === 503) return void setTimeout(whoAmI, 1000);
+  admit(response.ok ? await response.json() : null);
+}
+
+signIn.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const problem = document.getElementById("sign-in-problem");
+  problem.textContent = "";
+  const response = await send("POST", "/v1/session", Object.fromEntries(new FormData(signIn)));
+  const content = await response.json();
+  signIn.password.value = "";
+  if (response.ok) admit(content);
+  else problem.textContent = content.detail ?? content.title;
+});
+
+signOut.addEventListener("click", async () => {
+  await send("DELETE", "/v1/session");
+  admit(null);
+});
+
 async function triage() {
   const ticket = Object.fromEntries(new FormData(form));
   answer.setAttribute("aria-busy", "true");
   try {
-    const response = await fetch("/v1/triage", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(ticket),
-    });
+    const response = await send("POST", "/v1/triage", ticket);
     const content = await response.json();
     if (response.ok) show(content);
+    else if (response.status === 401) admit(null);
     else complain(content.title, content.detail ?? `Code ${content.code}`);
   } catch {
     complain("The service did not answer.", "Your text is still here. Check that Deskhand is running, and try again.");
@@ -167,4 +206,5 @@ const examples = EXAMPLES.map(([subject, body]) => {
   return element("li", {}, button);
 });
 document.getElementById("examples").append(...examples);
+whoAmI();
 watchReadiness();

@@ -25,7 +25,8 @@ pub(in crate::http) struct EmbeddingsIn {
     #[serde(default)]
     encoding_format: Option<EncodingFormat>,
     /// Only the encoder's own number is possible.
-    #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "super::whole")]
+    #[schema(ignore)]
     dimensions: Option<u32>,
     /// Taken and not used.
     #[serde(default)]

@@ -42,9 +42,9 @@ pub(in crate::http) struct ImportIn {
 /// is on disk; a job takes it in. Rows that are in already stay as they are, so it may be sent
 /// again.
 #[utoipa::path(
-    post, path = "/v1/imports", tag = "imports", params(ImportIn),
+    post, path = "/v1/imports", operation_id = "send_import", tag = "imports", params(ImportIn),
     request_body(content(
-        (String = "application/x-ndjson", example = "{\"id\": 1, \"subject\": \"VPN drops\", \"category\": \"VPN\", \"resolution\": \"Installed client 6.2.6.\"}\n"),
+        (String = "application/x-ndjson"),
         (String = "text/csv", example = "id,subject,category\n1,VPN drops,VPN\n"))),
     responses((status = 202, description = "All of it is on disk", body = ImportRecord,
         headers(("Location" = String, description = "Where its progress can be read"))))
@@ -71,7 +71,7 @@ pub(in crate::http) async fn send(
     let (mut pending, mut total) = (Vec::new(), 0u64);
     let failure = loop {
         match tokio::time::timeout(PAUSE, stream.next()).await {
-            Ok(None) => break None,
+            Ok(None) => break upload.push(&pending).await.err().map(ApiError::from),
             Ok(Some(Ok(bytes))) => {
                 total += bytes.len() as u64;
                 if total > limit {
@@ -82,7 +82,11 @@ pub(in crate::http) async fn send(
                 }
                 pending.extend_from_slice(&bytes);
                 if pending.len() >= CHUNK {
-                    upload.push(&std::mem::take(&mut pending)).await?;
+                    let chunk = std::mem::take(&mut pending);
+                    // What is on disk already must not stay there, least of all on a full one.
+                    if let Err(error) = upload.push(&chunk).await {
+                        break Some(error.into());
+                    }
                 }
             }
             Ok(Some(Err(error))) => {
@@ -95,11 +99,10 @@ pub(in crate::http) async fn send(
         }
     };
     if let Some(error) = failure {
-        upload.abandon(error.code().title()).await?;
+        if let Err(error) = upload.abandon(error.code().title()).await {
+            tracing::warn!(%error, "a part of a history could not be dropped");
+        }
         return Err(error);
-    }
-    if !pending.is_empty() {
-        upload.push(&pending).await?;
     }
     let record = upload.finish(Receipt::none()).await?;
     let place = format!("/v1/imports/{}", record.id);
@@ -109,7 +112,7 @@ pub(in crate::http) async fn send(
 
 /// Reads how far an import has come, and which rows could not be taken.
 #[utoipa::path(
-    get, path = "/v1/imports/{id}", tag = "imports",
+    get, path = "/v1/imports/{id}", operation_id = "read_import", tag = "imports",
     params(("id" = ImportId, Path, description = "The import's id")),
     responses((status = 200, description = "Its progress", body = ImportRecord))
 )]

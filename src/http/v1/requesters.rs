@@ -10,7 +10,7 @@ use crate::triage::Receipt;
 
 /// Erases a person's tickets, and their messages in other people's threads.
 #[utoipa::path(
-    delete, path = "/v1/requesters/{id}", tag = "tickets",
+    delete, path = "/v1/requesters/{id}", operation_id = "erase_requester", tag = "tickets",
     params(("id" = String, Path, description = "The requester as tickets name them")),
     responses((status = 200, description = "All of it is gone", body = ErasedOut))
 )]

@@ -80,7 +80,7 @@ pub(in crate::http) async fn sign_in(
 
 /// Says who the caller is.
 #[utoipa::path(
-    get, path = "/v1/session", tag = "session",
+    get, path = "/v1/session", operation_id = "read_session", tag = "session",
     responses((status = 200, description = "The caller", body = SessionOut))
 )]
 pub(in crate::http) async fn read(

@@ -25,6 +25,7 @@ pub(in crate::http) struct SimilarIn {
     #[serde(default)]
     body: String,
     /// At most so many.
+    #[serde(default, deserialize_with = "super::whole")]
     #[schema(minimum = 1, maximum = 100, default = 10)]
     limit: Option<usize>,
 }

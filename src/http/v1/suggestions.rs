@@ -1,10 +1,8 @@
 //! `/v1/suggestions`: reading them, and deciding about them.
 #![expect(unused_qualifications, reason = "in what the macro for parameters writes")]
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -53,7 +51,9 @@ impl SuggestionOut {
     fn new(stored: StoredSuggestion, degraded: Vec<Degraded>) -> Self {
         let StoredSuggestion { mut suggestion, ticket, status, version, created_at, decision } =
             stored;
-        suggestion.degraded.extend(degraded);
+        let more = degraded.into_iter().filter(|d| !suggestion.degraded.contains(d));
+        let more: Vec<Degraded> = more.collect();
+        suggestion.degraded.extend(more);
         let crate::store::TicketHead { subject, requester, source } = ticket;
         let ticket = TicketHead { subject, requester, source };
         Self { suggestion, ticket, status, version, created_at, decision }
@@ -76,7 +76,7 @@ pub(in crate::http) struct ListIn {
     /// Only those for this ticket.
     ticket_id: Option<TicketId>,
     /// `next` of the page before.
-    #[param(max_length = 64)]
+    #[param(pattern = "^[0-7][0-9a-f]{15}$")]
     cursor: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -94,12 +94,13 @@ pub(in crate::http) struct PageOut {
 
 /// Lists suggestions, newest first.
 #[utoipa::path(
-    get, path = "/v1/suggestions", tag = "suggestions", params(ListIn),
+    get, path = "/v1/suggestions", operation_id = "list_suggestions", tag = "suggestions", params(ListIn),
     responses((status = 200, description = "A page", body = PageOut,
         headers(("Link" = String, description = "The next page, as RFC 8288 has it"))))
 )]
 pub(in crate::http) async fn list(
     desk: Desk<may::Triage>,
+    uri: Uri,
     Params(wanted): Params<ListIn>,
 ) -> Result<Response, ApiError> {
     let parameter = |detail: String| ApiError::from(ErrorCode::InvalidParameter).detail(detail);
@@ -128,9 +129,14 @@ pub(in crate::http) async fn list(
     let page = page.map_err(TriageError::from)?;
     let next = page.next.map(write_cursor);
     let suggestions = page.items.into_iter().map(|s| SuggestionOut::new(s, Vec::new())).collect();
-    let link = next
-        .as_ref()
-        .map(|next| format!("</v1/suggestions?cursor={next}&limit={limit}>; rel=\"next\""));
+    let link = next.as_ref().map(|next| {
+        // The next page answers the same question.
+        let asked = uri.query().unwrap_or_default().split('&');
+        let asked = asked.filter(|p| !p.is_empty() && !p.starts_with("cursor="));
+        let cursor = format!("cursor={next}");
+        let query: Vec<&str> = asked.chain([cursor.as_str()]).collect();
+        format!("</v1/suggestions?{}>; rel=\"next\"", query.join("&"))
+    });
     let mut response = axum::Json(PageOut { suggestions, next }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         response.headers_mut().insert(header::LINK, link);
@@ -140,19 +146,19 @@ pub(in crate::http) async fn list(
 
 /// A place in the list, opaque to callers.
 fn write_cursor(seq: i64) -> String {
-    URL_SAFE_NO_PAD.encode(seq.to_be_bytes())
+    format!("{seq:016x}")
 }
 
 fn read_cursor(text: &str) -> Option<i64> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|&seq| seq > 0)
+    let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let whole = text.len() == 16 && text.bytes().all(digits);
+    whole.then(|| i64::from_str_radix(text, 16).ok()).flatten()
 }
 
 /// Reads a suggestion.
 #[utoipa::path(
-    get, path = "/v1/suggestions/{id}", tag = "suggestions",
-    params(("id" = SuggestionId, Path, description = "The suggestion's id"),
-           ("If-None-Match" = Option<String>, Header, description = "The ETag that the caller has")),
+    get, path = "/v1/suggestions/{id}", operation_id = "read_suggestion", tag = "suggestions",
+    params(("id" = SuggestionId, Path, description = "The suggestion's id")),
     responses(
         (status = 200, description = "The suggestion", body = SuggestionOut,
             headers(("ETag" = String, description = "The suggestion's version"))),
@@ -251,12 +257,11 @@ impl DecisionIn {
     }
 }
 
-/// Decides about a suggestion. Unless it is rejected, its ticket votes on the very next one.
+/// Decides about a suggestion. Unless it is rejected, its ticket votes on the very next one. With
+/// `If-Match` and the `ETag` that the decision is based on, it is refused if that is another one now.
 #[utoipa::path(
-    post, path = "/v1/suggestions/{id}/decision", tag = "suggestions", request_body = DecisionIn,
-    params(("id" = SuggestionId, Path, description = "The suggestion's id"),
-           ("If-Match" = Option<String>, Header,
-            description = "The ETag that the decision is based on; 412 if it is another one now")),
+    post, path = "/v1/suggestions/{id}/decision", operation_id = "decide", tag = "suggestions", request_body = DecisionIn,
+    params(("id" = SuggestionId, Path, description = "The suggestion's id")),
     responses((status = 200, description = "The suggestion as it stands now", body = SuggestionOut,
         headers(("ETag" = String, description = "The suggestion's version"))))
 )]
@@ -290,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back_and_nothing_else_is_one(seq in 1i64.., text in "\\PC{0,40}") {
+        fn a_cursor_reads_back_and_nothing_else_is_one(seq in 0i64.., text in "\\PC{0,40}") {
             prop_assert_eq!(read_cursor(&write_cursor(seq)), Some(seq));
             if let Some(read) = read_cursor(&text) {
                 prop_assert_eq!(write_cursor(read), text);

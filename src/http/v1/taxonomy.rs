@@ -7,13 +7,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{invalid, without_nul};
+use super::without_nul;
 use crate::domain::{Category, LabelField, Taxonomy, Team};
 use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, if_match, may};
 use crate::http::idempotency::{answer, once, respond, with_header};
 use crate::store::Answer;
-use crate::triage::{Receipt, TriageError};
+use crate::triage::{Mappings, Receipt, TriageError};
 
 fn rendered(taxonomy: &Taxonomy) -> Answer {
     let etag = format!("\"{}\"", taxonomy.version);
@@ -22,7 +22,7 @@ fn rendered(taxonomy: &Taxonomy) -> Answer {
 
 /// Reads the desk's labels.
 #[utoipa::path(
-    get, path = "/v1/taxonomy", tag = "taxonomy",
+    get, path = "/v1/taxonomy", operation_id = "read_taxonomy", tag = "taxonomy",
     responses((status = 200, description = "The newest version", body = Taxonomy,
         headers(("ETag" = String, description = "The version"))))
 )]
@@ -60,33 +60,60 @@ pub(in crate::http) struct TaxonomyIn {
     categories: Vec<Category>,
     /// For each field, which label takes which one's place.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, BTreeMap<String, String>>)]
-    mappings: BTreeMap<LabelField, BTreeMap<String, String>>,
+    mappings: MappingsIn,
+}
+
+/// For each field, which label takes which one's place.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct MappingsIn {
+    category: BTreeMap<String, String>,
+    team: BTreeMap<String, String>,
+    priority: BTreeMap<String, String>,
+}
+
+impl From<MappingsIn> for Mappings {
+    fn from(given: MappingsIn) -> Self {
+        let clean = |labels: BTreeMap<String, String>| {
+            labels.into_iter().map(|(a, b)| (without_nul(a), without_nul(b))).collect()
+        };
+        Self::from([
+            (LabelField::Category, clean(given.category)),
+            (LabelField::Team, clean(given.team)),
+            (LabelField::Priority, clean(given.priority)),
+        ])
+    }
 }
 
 impl TaxonomyIn {
-    /// All of it without NUL, which databases cannot keep.
-    fn into_taxonomy(self) -> Result<Taxonomy, ApiError> {
-        let taxonomy = Taxonomy {
-            name: self.name,
-            version: 0,
-            priorities: self.priorities,
-            teams: self.teams,
-            categories: self.categories,
+    /// All of it without NUL, which databases cannot keep. The version is given later.
+    fn into_taxonomy(self) -> Taxonomy {
+        let texts = |texts: Vec<String>| texts.into_iter().map(without_nul).collect();
+        let team = |team: Team| Team {
+            label: without_nul(team.label),
+            department: team.department.map(without_nul),
+            description: without_nul(team.description),
         };
-        let text = serde_json::to_string(&taxonomy).unwrap_or_default();
-        if text.contains("\\u0000") {
-            return Err(invalid("", "expected text without NUL characters"));
+        let category = |category: Category| Category {
+            label: without_nul(category.label),
+            team: category.team.map(without_nul),
+            description: without_nul(category.description),
+            examples: texts(category.examples),
+        };
+        Taxonomy {
+            name: without_nul(self.name),
+            version: 0,
+            priorities: texts(self.priorities),
+            teams: self.teams.into_iter().map(team).collect(),
+            categories: self.categories.into_iter().map(category).collect(),
         }
-        Ok(taxonomy)
     }
 }
 
 /// Gives the desk other labels. One that tickets carry cannot vanish: it is mapped, or refused.
+/// With `If-Match` and the `ETag` that the change is based on, it is refused if that is another now.
 #[utoipa::path(
-    put, path = "/v1/taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
-    params(("If-Match" = Option<String>, Header,
-        description = "The ETag that the change is based on; 412 if it is another one now")),
+    put, path = "/v1/taxonomy", operation_id = "put_taxonomy", tag = "taxonomy", request_body = TaxonomyIn,
     responses((status = 200, description = "The new version", body = Taxonomy,
         headers(("ETag" = String, description = "The version"))))
 )]
@@ -96,12 +123,8 @@ pub(in crate::http) async fn put(
     JsonBody { mut value, once: key }: JsonBody<TaxonomyIn>,
 ) -> Result<Response, ApiError> {
     let expected = if_match(&headers)?;
-    let clean = |labels: BTreeMap<String, String>| {
-        labels.into_iter().map(|(a, b)| (without_nul(a), without_nul(b))).collect()
-    };
-    let mappings = std::mem::take(&mut value.mappings);
-    let mappings = mappings.into_iter().map(|(field, labels)| (field, clean(labels))).collect();
-    let taxonomy = value.into_taxonomy()?;
+    let mappings = Mappings::from(std::mem::take(&mut value.mappings));
+    let taxonomy = value.into_taxonomy();
     once(&desk, key, async |claim| {
         let receipt = Receipt::new(claim.as_ref(), &rendered);
         let caller = &desk.caller;

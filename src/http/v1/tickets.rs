@@ -74,7 +74,7 @@ fn rendered(stored: StoredTicket, degraded: Vec<Degraded>) -> Answer {
 
 /// Reads a ticket.
 #[utoipa::path(
-    get, path = "/v1/tickets/{id}", tag = "tickets",
+    get, path = "/v1/tickets/{id}", operation_id = "read_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket", body = TicketOut))
 )]
@@ -89,7 +89,7 @@ pub(in crate::http) async fn read(
 
 /// Adds a message to a ticket's thread and answers the ticket anew.
 #[utoipa::path(
-    post, path = "/v1/tickets/{id}/messages", tag = "tickets", request_body = Message,
+    post, path = "/v1/tickets/{id}/messages", operation_id = "add_message", tag = "tickets", request_body = Message,
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The new suggestion", body = Suggestion))
 )]
@@ -123,12 +123,14 @@ pub(in crate::http) struct ResolutionIn {
     /// When, if not now.
     resolved_at: Option<Timestamp>,
     /// Working time that it took.
+    #[serde(default, deserialize_with = "super::whole")]
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32)]
     handling_minutes: Option<u32>,
 }
 
 /// Says how a ticket was resolved. It is found, and quoted, from now on.
 #[utoipa::path(
-    post, path = "/v1/tickets/{id}/resolution", tag = "tickets", request_body = ResolutionIn,
+    post, path = "/v1/tickets/{id}/resolution", operation_id = "resolve_ticket", tag = "tickets", request_body = ResolutionIn,
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket as it stands now", body = TicketOut))
 )]
@@ -137,8 +139,7 @@ pub(in crate::http) async fn resolve(
     PathId(id): PathId<TicketId>,
     JsonBody { value, once: key }: JsonBody<ResolutionIn>,
 ) -> Result<Response, ApiError> {
-    let blank = value.resolution.chars().all(|c| c.is_whitespace() || c.is_control());
-    if blank || value.resolution.chars().count() > MAX_RESOLUTION {
+    if super::is_blank(&value.resolution) || value.resolution.chars().count() > MAX_RESOLUTION {
         return Err(invalid("/resolution", format!("expected 1 to {MAX_RESOLUTION} characters")));
     }
     let resolution = Resolution {
@@ -162,7 +163,7 @@ pub(in crate::http) async fn resolve(
 
 /// Takes a ticket's resolution back.
 #[utoipa::path(
-    delete, path = "/v1/tickets/{id}/resolution", tag = "tickets",
+    delete, path = "/v1/tickets/{id}/resolution", operation_id = "reopen_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "The ticket as it stands now", body = TicketOut))
 )]
@@ -195,7 +196,7 @@ pub(super) fn erased(done: &Erased) -> Answer {
 
 /// Erases a ticket: from the store, the index, other tickets' suggestions and stored answers.
 #[utoipa::path(
-    delete, path = "/v1/tickets/{id}", tag = "tickets",
+    delete, path = "/v1/tickets/{id}", operation_id = "erase_ticket", tag = "tickets",
     params(("id" = TicketId, Path, description = "The ticket's id")),
     responses((status = 200, description = "It is gone", body = ErasedOut))
 )]

@@ -138,7 +138,7 @@ impl BatchItem {
 
 /// Answers up to 256 tickets, each for itself. They wait behind single ones.
 #[utoipa::path(
-    post, path = "/v1/triage/batch", tag = "triage", request_body = BatchIn,
+    post, path = "/v1/triage/batch", operation_id = "triage_batch", tag = "triage", request_body = BatchIn,
     responses((status = 200, description = "An answer for each ticket", body = BatchOut))
 )]
 pub(in crate::http) async fn batch(

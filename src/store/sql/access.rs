@@ -32,7 +32,7 @@ impl Access for SqlStore {
         )
         .bind(&key.id.as_bytes()[..])
         .bind(key.workspace.as_str())
-        .bind(&key.name)
+        .bind(self.dialect.text(&key.name))
         .bind(&key.secret_hash[..])
         .bind(key.scopes.to_string())
         .bind(key.created_at.as_microsecond())
@@ -77,7 +77,7 @@ impl Access for SqlStore {
     }
 
     async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError> {
-        let mut tx = self.writer.begin().await?;
+        let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO users (id, workspace, name, password_hash, scopes, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)
@@ -86,14 +86,14 @@ impl Access for SqlStore {
         )
         .bind(&user.id.as_bytes()[..])
         .bind(user.workspace.as_str())
-        .bind(&user.name)
+        .bind(self.dialect.text(&user.name))
         .bind(&user.password_hash)
         .bind(user.scopes.to_string())
         .bind(user.created_at.as_microsecond())
         .execute(&mut *tx)
         .await?;
         sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
-            .bind(&user.name)
+            .bind(self.dialect.text(&user.name))
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
@@ -101,21 +101,22 @@ impl Access for SqlStore {
 
     async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
         let row = sqlx::query("SELECT * FROM users WHERE name = $1")
-            .bind(name)
+            .bind(self.dialect.text(name))
             .fetch_optional(&self.readers)
             .await?;
         row.as_ref().map(user).transpose()
     }
 
     async fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(&self.readers).await?;
-        rows.iter().map(user).collect()
+        let rows = sqlx::query("SELECT * FROM users").fetch_all(&self.readers).await?;
+        let mut users: Vec<_> = rows.iter().map(user).collect::<Result<_, StoreError>>()?;
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(users)
     }
 
     async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM users WHERE name = $1")
-            .bind(name)
+            .bind(self.dialect.text(name))
             .execute(&self.writer)
             .await?;
         Ok(done.rows_affected() == 1)

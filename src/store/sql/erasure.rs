@@ -149,7 +149,7 @@ async fn erase_replies(
 }
 
 /// Blanks stored answers that name the ticket.
-async fn erase_answers(
+pub(super) async fn erase_answers(
     connection: &mut AnyConnection,
     workspace: &WorkspaceId,
     id: TicketId,

@@ -6,6 +6,7 @@ mod erasure;
 mod open;
 mod records;
 mod rows;
+mod suggestions;
 mod transaction;
 mod work;
 
@@ -30,6 +31,19 @@ impl Dialect {
             Self::Postgres => postgres,
         }
     }
+
+    /// A text as the database can keep it: PostgreSQL has no NUL.
+    fn text(self, text: &str) -> String {
+        match self {
+            Self::Postgres if text.contains('\0') => text.replace('\0', ""),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// The same for one that may be missing.
+    fn maybe_text(self, text: Option<&str>) -> Option<String> {
+        text.map(|text| self.text(text))
+    }
 }
 
 /// A store in a SQL database.
@@ -45,6 +59,15 @@ impl SqlStore {
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
+
+    /// Begins to write what belongs to no workspace.
+    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
+        // SQLite waits for its turn at the beginning; later it would have to give up.
+        Ok(match self.dialect {
+            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => self.writer.begin().await?,
+        })
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -52,9 +75,10 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         const SQLITE_FULL: &str = "13";
         // SQLITE_BUSY, SQLITE_LOCKED and their extended codes.
-        const SQLITE_BUSY: [&str; 5] = ["5", "6", "261", "262", "517"];
-        // lock_not_available, deadlock_detected, serialization_failure, too_many_connections
-        const POSTGRES_BUSY: [&str; 4] = ["55P03", "40P01", "40001", "53300"];
+        const SQLITE_BUSY: [&str; 6] = ["5", "6", "261", "262", "517", "773"];
+        // lock_not_available, deadlock_detected, serialization_failure, too_many_connections,
+        // cannot_connect_now, query_canceled by a limit that the server sets
+        const POSTGRES_BUSY: [&str; 6] = ["55P03", "40P01", "40001", "53300", "57P03", "57014"];
         const POSTGRES_FULL: &str = "53100";
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match (&error, code.as_deref()) {
@@ -68,5 +92,63 @@ impl From<sqlx::Error> for StoreError {
             }
             _ => Self::Database(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Ticket, TicketId, TicketText, WorkspaceId};
+    use crate::store::{Access, Records, Transaction};
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    async fn put(tx: &mut dyn Transaction, n: u128, body: &str) -> Result<TicketId, StoreError> {
+        let text = TicketText { body: body.to_owned(), ..TicketText::default() };
+        let ticket = Ticket { text, requester: None, created_at: None, source: None };
+        let id = TicketId::new(Uuid::from_u128(n));
+        tx.put_ticket(id, &ticket, "en", Timestamp::UNIX_EPOCH).await
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_grow_is_full_and_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqlStore::open_folder(folder.path()).await.unwrap();
+        let main = WorkspaceId::main();
+        let mut tx = store.begin(&main).await.unwrap();
+        put(&mut *tx, 1, "x").await.unwrap();
+        tx.commit().await.unwrap();
+        // Of the one connection that writes; at most as many pages as there are.
+        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+        let mut tx = store.begin(&main).await.unwrap();
+        let full = put(&mut *tx, 2, &"x".repeat(1_000_000)).await;
+        assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+        drop(tx);
+        assert_eq!(store.counts(&main).await.unwrap().tickets, 1);
+        sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&store.writer).await.unwrap();
+        let mut tx = store.begin(&main).await.unwrap();
+        put(&mut *tx, 2, &"x".repeat(1_000_000)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(store.counts(&main).await.unwrap().tickets, 2);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_another_process_holds_is_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, other) = (
+            SqlStore::open_folder(folder.path()).await.unwrap(),
+            SqlStore::open_folder(folder.path()).await.unwrap(),
+        );
+        sqlx::raw_sql("PRAGMA busy_timeout = 50").execute(&store.writer).await.unwrap();
+        let main = WorkspaceId::main();
+        let held = other.begin(&main).await.unwrap();
+        let busy = store.begin(&main).await.map(drop);
+        assert!(matches!(busy, Err(StoreError::Busy(_))), "{busy:?}");
+        let busy = store.remove_user("nobody").await;
+        assert!(matches!(busy, Err(StoreError::Busy(_))), "{busy:?}");
+        let busy = store.rebind_encoder("x").await;
+        assert!(matches!(busy, Err(StoreError::Busy(_))), "{busy:?}");
+        drop(held);
+        store.begin(&main).await.unwrap().commit().await.unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! Opening the databases and bringing their schemas up to date.
 
+use std::fs::TryLockError;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,10 +23,14 @@ const POSTGRES: History =
 
 /// SQLite's readers beside the one writer.
 const READERS: u32 = 4;
-/// Connections to a server; most of a triage's time is spent elsewhere.
-const CONNECTIONS: u32 = 16;
+/// Connections to a server for writing, and as many for reading; most of a triage's time is spent
+/// elsewhere. They are kept apart because who writes may have to read something in between, and
+/// must not wait for those who wait for it.
+const CONNECTIONS: u32 = 8;
 /// How long a use case waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often to look whether another process is done with the schema.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const FILE_NAME: &str = "deskhand.sqlite3";
 
 impl SqlStore {
@@ -37,6 +42,7 @@ impl SqlStore {
     pub async fn open_folder(folder: &Path) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let lock = prepare(folder)
+            .await
             .map_err(|source| StoreError::Folder { path: folder.display().to_string(), source })?;
         let file = folder.join(FILE_NAME);
         let writer = pool(1)
@@ -59,9 +65,16 @@ impl SqlStore {
     /// The server cannot be reached, refuses, or holds a newer version's schema.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let all = pool(CONNECTIONS).connect(url).await?;
-        migrate(&all, POSTGRES).await?;
-        Ok(Self { writer: all.clone(), readers: all, dialect: Dialect::Postgres })
+        // By itself, because another process may be at it for longer than a lock is waited for.
+        let once = pool(1).connect(url).await?;
+        migrate(&once, POSTGRES).await?;
+        once.close().await;
+        let connections = || {
+            pool(CONNECTIONS).after_connect(|connection, _| Box::pin(set_up_session(connection)))
+        };
+        let (writer, readers) =
+            (connections().connect(url).await?, connections().connect(url).await?);
+        Ok(Self { writer, readers, dialect: Dialect::Postgres })
     }
 }
 
@@ -81,6 +94,20 @@ async fn set_up_writer(connection: &mut AnyConnection) -> Result<(), sqlx::Error
 
 async fn set_up_reader(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     run(connection, "PRAGMA busy_timeout = 10000").await
+}
+
+/// Nobody waits for ever: not for a lock, nor for a process that vanished in the middle of a
+/// transaction. Limits that the database's owner has set are kept.
+async fn set_up_session(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for sql in [
+        "SELECT set_config('lock_timeout', '10s', false)
+         WHERE current_setting('lock_timeout') = '0'",
+        "SELECT set_config('idle_in_transaction_session_timeout', '60s', false)
+         WHERE current_setting('idle_in_transaction_session_timeout') = '0'",
+    ] {
+        run(connection, sql).await?;
+    }
+    Ok(())
 }
 
 async fn run(connection: &mut AnyConnection, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -111,12 +138,19 @@ fn sqlite_url(file: &Path, mode: &str) -> String {
 
 /// Makes the folder, for its owner's eyes only, and holds back other processes that would bring
 /// the schema up to date at the same moment.
-fn prepare(folder: &Path) -> std::io::Result<std::fs::File> {
+async fn prepare(folder: &Path) -> std::io::Result<std::fs::File> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)?;
     let lock = std::fs::File::create(folder.join(".lock"))?;
-    lock.lock()?;
-    Ok(lock)
+    // Asked again and again, since waiting would stop the other tasks of this thread, perhaps the
+    // one that has the lock.
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }

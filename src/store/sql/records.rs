@@ -51,7 +51,11 @@ impl Records for SqlStore {
     }
 
     async fn rebind_encoder(&self, fingerprint: &str) -> Result<(), StoreError> {
-        let mut tx = self.writer.begin().await?;
+        let mut tx = self.write().await?;
+        if self.dialect == Dialect::Postgres {
+            // Whoever is writing entries ends first; rows locked one by one could deadlock.
+            sqlx::query("LOCK TABLE entries IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+        }
         sqlx::query(
             "INSERT INTO facts (name, value) VALUES ('encoder', $1)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -70,14 +74,17 @@ impl Records for SqlStore {
         let found = self
             .all(sqlx::query(
                 "SELECT name FROM workspaces UNION SELECT workspace FROM taxonomies
-                 UNION SELECT workspace FROM tickets ORDER BY 1",
+                 UNION SELECT workspace FROM tickets UNION SELECT workspace FROM imports",
             ))
             .await?;
         let name = |row: &AnyRow| {
             let name: String = row.try_get(0)?;
             WorkspaceId::try_from(name).map_err(|e| StoreError::Row(e.to_string()))
         };
-        found.iter().map(name).collect()
+        let mut names: Vec<_> = found.iter().map(name).collect::<Result<_, StoreError>>()?;
+        // Here, because every database has an alphabet of its own.
+        names.sort();
+        Ok(names)
     }
 
     async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
@@ -119,8 +126,8 @@ impl Records for SqlStore {
              WHERE workspace = $1 AND source_system = $2 AND source_id = $3",
         )
         .bind(workspace.to_string())
-        .bind(source.system.clone())
-        .bind(source.id.clone());
+        .bind(self.dialect.text(&source.system))
+        .bind(self.dialect.text(&source.id));
         let known = |row: AnyRow| {
             Ok(Known { id: TicketId::new(uuid(&row, "id")?), import_hash: row.try_get(1)? })
         };
@@ -193,9 +200,9 @@ impl Records for SqlStore {
             .bind(workspace.to_string())
             .bind(filter.before.unwrap_or(i64::MAX))
             .bind(filter.status.map_or("", |s| s.name()).to_owned())
-            .bind(filter.category.clone().unwrap_or_default())
-            .bind(filter.team.clone().unwrap_or_default())
-            .bind(filter.decision.clone().unwrap_or_default())
+            .bind(self.dialect.text(filter.category.as_deref().unwrap_or_default()))
+            .bind(self.dialect.text(filter.team.as_deref().unwrap_or_default()))
+            .bind(self.dialect.text(filter.decision.as_deref().unwrap_or_default()))
             .bind(i64::from(filter.ticket.is_some()))
             .bind(filter.ticket.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
             .bind(i64::from(filter.limit) + 1);
@@ -257,7 +264,7 @@ impl Records for SqlStore {
             let row = sqlx::query(
                 "SELECT e.subject, t.language, t.category, t.team, t.priority, e.resolution,
                      t.resolved_at, t.handling_minutes
-                 FROM entries e JOIN tickets t ON t.id = e.ticket_id
+                 FROM entries e JOIN tickets t ON t.id = e.ticket_id AND t.workspace = e.workspace
                  WHERE e.workspace = $1 AND e.encoder = $2 AND e.ticket_id = $3 AND e.listed = 1",
             )
             .bind(workspace.as_str())
@@ -281,7 +288,8 @@ impl Records for SqlStore {
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError> {
         let query = sqlx::query(
             "SELECT (SELECT count(*) FROM tickets WHERE workspace = $1),
-                    (SELECT count(*) FROM entries WHERE workspace = $1 AND listed = 1),
+                    (SELECT count(*) FROM entries WHERE workspace = $1 AND listed = 1
+                         AND encoder = (SELECT value FROM facts WHERE name = 'encoder')),
                     (SELECT count(*) FROM suggestions WHERE workspace = $1)",
         )
         .bind(workspace.to_string());
@@ -311,7 +319,12 @@ impl Records for SqlStore {
     async fn scrub(&self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Sqlite {
             // Deleted rows are overwritten in place; the log still has them until it is emptied.
-            sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await?;
+            let row =
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await?;
+            // It says so, and is no error to SQLite, when a reader was in its way for too long.
+            if row.try_get::<i64, _>(0)? != 0 {
+                return Err(StoreError::Busy("a reader keeps the log from being emptied".into()));
+            }
         }
         Ok(())
     }

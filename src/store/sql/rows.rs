@@ -19,9 +19,10 @@ pub(super) const TICKET: &str = "id, source_system, source_id, source_url, subje
 pub(super) const SUGGESTION: &str = "SELECT s.seq, s.created_at, s.version, s.status, s.document,
         d.document AS draft, t.subject, t.requester, t.source_system, t.source_id, t.source_url,
         c.document AS decision
-    FROM suggestions s JOIN tickets t ON t.id = s.ticket_id
+    FROM suggestions s JOIN tickets t ON t.id = s.ticket_id AND t.workspace = s.workspace
     LEFT JOIN drafts d ON d.suggestion_id = s.id
-    LEFT JOIN decisions c ON c.suggestion_id = s.id AND c.undone_at IS NULL";
+    LEFT JOIN decisions c
+        ON c.suggestion_id = s.id AND c.workspace = s.workspace AND c.undone_at IS NULL";
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Row(e.to_string()))
@@ -55,7 +56,10 @@ pub(super) fn maybe_time(row: &AnyRow, column: &str) -> Result<Option<Timestamp>
 }
 
 fn instant(column: &str, microseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(microseconds).map_err(|e| StoreError::Row(format!("{column}: {e}")))
+    // By hand, because `from_microsecond` refuses the calendar's last second.
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    Timestamp::new(seconds, rest as i32 * 1000)
+        .map_err(|e| StoreError::Row(format!("{column}: {e}")))
 }
 
 pub(super) fn micros(at: Option<Timestamp>) -> Option<i64> {

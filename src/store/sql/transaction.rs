@@ -8,7 +8,6 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row};
 use super::records::{NEWEST_TAXONOMY, entry_query, suggestion_query, ticket_query};
 use super::rows::{self, from_json, micros, to_json, uuid};
 use super::{Dialect, erasure};
-use crate::domain::decision::Before;
 use crate::domain::{
     DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion, SuggestionId,
     Taxonomy, Ticket, TicketId, WorkspaceId,
@@ -21,7 +20,8 @@ use crate::store::{
 /// A transaction that holds its workspace's turn to write.
 pub(super) struct SqlTransaction {
     tx: sqlx::Transaction<'static, sqlx::Any>,
-    workspace: WorkspaceId,
+    pub(super) dialect: Dialect,
+    pub(super) workspace: WorkspaceId,
 }
 
 impl SqlTransaction {
@@ -42,7 +42,7 @@ impl SqlTransaction {
                 .execute(&mut *tx)
                 .await?;
         }
-        Ok(Self { tx, workspace: workspace.clone() })
+        Ok(Self { tx, dialect, workspace: workspace.clone() })
     }
 
     pub(super) fn connection(&mut self) -> &mut AnyConnection {
@@ -52,13 +52,10 @@ impl SqlTransaction {
     pub(super) async fn finish(self) -> Result<(), StoreError> {
         Ok(self.tx.commit().await?)
     }
+}
 
-    async fn ids(&mut self, sql: &'static str, text: &str) -> Result<Vec<TicketId>, StoreError> {
-        let workspace = self.workspace.to_string();
-        let query = sqlx::query(sql).bind(workspace).bind(text);
-        let found = query.fetch_all(self.connection()).await?;
-        found.iter().map(|row| Ok(TicketId::new(uuid(row, "id")?))).collect()
-    }
+fn ids(rows: &[AnyRow]) -> Result<Vec<TicketId>, StoreError> {
+    rows.iter().map(|row| Ok(TicketId::new(uuid(row, "id")?))).collect()
 }
 
 #[async_trait]
@@ -70,7 +67,7 @@ impl Transaction for SqlTransaction {
         language: &str,
         now: Timestamp,
     ) -> Result<TicketId, StoreError> {
-        let source = ticket.source.as_ref();
+        let (dialect, source) = (self.dialect, ticket.source.as_ref());
         // The import hash goes: the row may no longer say what was imported.
         let row = sqlx::query(
             "INSERT INTO tickets (id, workspace, source_system, source_id, source_url, subject,
@@ -87,13 +84,13 @@ impl Transaction for SqlTransaction {
         )
         .bind(&new_id.as_bytes()[..])
         .bind(self.workspace.to_string())
-        .bind(source.map(|s| s.system.clone()))
-        .bind(source.map(|s| s.id.clone()))
-        .bind(source.and_then(|s| s.url.clone()))
-        .bind(&ticket.text.subject)
-        .bind(&ticket.text.body)
+        .bind(source.map(|s| dialect.text(&s.system)))
+        .bind(source.map(|s| dialect.text(&s.id)))
+        .bind(dialect.maybe_text(source.and_then(|s| s.url.as_deref())))
+        .bind(dialect.text(&ticket.text.subject))
+        .bind(dialect.text(&ticket.text.body))
         .bind(to_json(&ticket.text.messages)?)
-        .bind(ticket.requester.clone())
+        .bind(dialect.maybe_text(ticket.requester.as_deref()))
         .bind(language)
         .bind(micros(ticket.created_at))
         .bind(now.as_microsecond())
@@ -120,8 +117,8 @@ impl Transaction for SqlTransaction {
         )
         .bind(self.workspace.to_string())
         .bind(&id.as_bytes()[..])
-        .bind(&ticket.text.subject)
-        .bind(&ticket.text.body)
+        .bind(self.dialect.text(&ticket.text.subject))
+        .bind(self.dialect.text(&ticket.text.body))
         .bind(to_json(&ticket.text.messages)?)
         .bind(language)
         .execute(self.connection())
@@ -142,10 +139,10 @@ impl Transaction for SqlTransaction {
         )
         .bind(self.workspace.to_string())
         .bind(&id.as_bytes()[..])
-        .bind(outcome.category.clone())
-        .bind(outcome.team.clone())
-        .bind(outcome.priority.clone())
-        .bind(outcome.resolution.clone())
+        .bind(self.dialect.maybe_text(outcome.category.as_deref()))
+        .bind(self.dialect.maybe_text(outcome.team.as_deref()))
+        .bind(self.dialect.maybe_text(outcome.priority.as_deref()))
+        .bind(self.dialect.maybe_text(outcome.resolution.as_deref()))
         .bind(micros(outcome.resolved_at))
         .bind(outcome.handling_minutes.map(i64::from))
         .bind(import_hash.map(str::to_owned))
@@ -165,8 +162,8 @@ impl Transaction for SqlTransaction {
             format!("UPDATE tickets SET {column} = $3 WHERE workspace = $1 AND {column} = $2");
         let done = sqlx::query(AssertSqlSafe(sql))
             .bind(self.workspace.to_string())
-            .bind(from)
-            .bind(to)
+            .bind(self.dialect.text(from))
+            .bind(self.dialect.text(to))
             .execute(self.connection())
             .await?;
         Ok(done.rows_affected())
@@ -176,7 +173,7 @@ impl Transaction for SqlTransaction {
         let column = field.name();
         let sql = format!(
             "SELECT {column} AS label, count(*) AS n FROM tickets
-             WHERE workspace = $1 AND {column} IS NOT NULL GROUP BY {column} ORDER BY {column}"
+             WHERE workspace = $1 AND {column} IS NOT NULL GROUP BY {column}"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(self.workspace.to_string())
@@ -184,7 +181,9 @@ impl Transaction for SqlTransaction {
             .await?;
         let count =
             |row: &AnyRow| Ok((row.try_get("label")?, row.try_get::<i64, _>("n")?.unsigned_abs()));
-        found.iter().map(count).collect()
+        let mut labels: Vec<_> = found.iter().map(count).collect::<Result<_, StoreError>>()?;
+        labels.sort();
+        Ok(labels)
     }
 
     async fn entry(&mut self, encoder: &str, id: TicketId) -> Result<Option<EntryRow>, StoreError> {
@@ -216,8 +215,8 @@ impl Transaction for SqlTransaction {
         .bind(&id.as_bytes()[..])
         .bind(i64::from(entry.listed && entry.vector.is_some()))
         .bind(entry.vector.as_deref().map(rows::bytes))
-        .bind(&entry.subject)
-        .bind(entry.resolution.clone())
+        .bind(self.dialect.text(&entry.subject))
+        .bind(self.dialect.maybe_text(entry.resolution.as_deref()))
         .execute(self.connection())
         .await?;
         Ok(())
@@ -229,61 +228,7 @@ impl Transaction for SqlTransaction {
         taxonomy_version: u32,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let workspace = self.workspace.to_string();
-        let ticket = suggestion.ticket_id;
-        sqlx::query(
-            "UPDATE suggestions SET status = 'superseded', version = version + 1
-             WHERE workspace = $1 AND ticket_id = $2 AND status = 'open'",
-        )
-        .bind(&workspace)
-        .bind(&ticket.as_bytes()[..])
-        .execute(self.connection())
-        .await?;
-        let decision = serde_json::to_value(suggestion.category.decision)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_owned))
-            .unwrap_or_default();
-        let plain = Suggestion { draft: None, ..suggestion.clone() };
-        sqlx::query(
-            "INSERT INTO suggestions (id, workspace, ticket_id, created_at, version, status,
-                 category, team, decision, language, bundle, policy, taxonomy_version, document)
-             VALUES ($1, $2, $3, $4, 1, 'open', $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(&suggestion.id.as_bytes()[..])
-        .bind(&workspace)
-        .bind(&ticket.as_bytes()[..])
-        .bind(now.as_microsecond())
-        .bind(suggestion.category.label.clone())
-        .bind(suggestion.team.decision.label.clone())
-        .bind(decision)
-        .bind(&suggestion.language)
-        .bind(&suggestion.model.bundle)
-        .bind(&suggestion.model.policy)
-        .bind(i64::from(taxonomy_version))
-        .bind(to_json(&plain)?)
-        .execute(self.connection())
-        .await?;
-        if let Some(draft) = &suggestion.draft {
-            sqlx::query(
-                "INSERT INTO drafts (suggestion_id, workspace, document) VALUES ($1, $2, $3)",
-            )
-            .bind(&suggestion.id.as_bytes()[..])
-            .bind(&workspace)
-            .bind(to_json(draft)?)
-            .execute(self.connection())
-            .await?;
-        }
-        for mentioned in erasure::mentions(suggestion) {
-            sqlx::query(
-                "INSERT INTO mentions (workspace, ticket_id, suggestion_id) VALUES ($1, $2, $3)",
-            )
-            .bind(&workspace)
-            .bind(&mentioned.as_bytes()[..])
-            .bind(&suggestion.id.as_bytes()[..])
-            .execute(self.connection())
-            .await?;
-        }
-        Ok(())
+        self.insert_suggestion(suggestion, taxonomy_version, now).await
     }
 
     async fn suggestion(
@@ -296,37 +241,11 @@ impl Transaction for SqlTransaction {
     }
 
     async fn set_status(&mut self, id: SuggestionId, status: Status) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE suggestions SET status = $3, version = version + 1
-             WHERE workspace = $1 AND id = $2",
-        )
-        .bind(self.workspace.to_string())
-        .bind(&id.as_bytes()[..])
-        .bind(status.name())
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        self.update_status(id, status).await
     }
 
     async fn put_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError> {
-        let made = &decision.decision;
-        sqlx::query(
-            "INSERT INTO decisions (id, workspace, ticket_id, suggestion_id, action, actor, at,
-                 document, previous)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(&made.id.as_bytes()[..])
-        .bind(self.workspace.to_string())
-        .bind(&decision.ticket.as_bytes()[..])
-        .bind(decision.suggestion.map(|id| id.as_bytes().to_vec()))
-        .bind(made.action.name())
-        .bind(&made.by)
-        .bind(made.at.as_microsecond())
-        .bind(to_json(made)?)
-        .bind(to_json(&(&decision.before, &decision.after))?)
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        self.insert_decision(decision).await
     }
 
     async fn decision(
@@ -334,34 +253,11 @@ impl Transaction for SqlTransaction {
         ticket: TicketId,
         suggestion: Option<SuggestionId>,
     ) -> Result<Option<StoredDecision>, StoreError> {
-        let resolved = i64::from(suggestion.is_none());
-        let row = sqlx::query(
-            "SELECT document, previous FROM decisions
-             WHERE workspace = $1 AND ticket_id = $2 AND undone_at IS NULL
-                 AND (($3 = 1 AND action = 'resolve') OR suggestion_id = $4)
-             ORDER BY seq DESC LIMIT 1",
-        )
-        .bind(self.workspace.to_string())
-        .bind(&ticket.as_bytes()[..])
-        .bind(resolved)
-        .bind(suggestion.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
-        .fetch_optional(self.connection())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let (document, previous): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let (before, after): (Before, Outcome) = from_json(&previous)?;
-        let decision = from_json(&document)?;
-        Ok(Some(StoredDecision { decision, ticket, suggestion, before, after }))
+        self.decision_in_force(ticket, suggestion).await
     }
 
     async fn undo(&mut self, id: DecisionId, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE decisions SET undone_at = $3 WHERE workspace = $1 AND id = $2")
-            .bind(self.workspace.to_string())
-            .bind(&id.as_bytes()[..])
-            .bind(now.as_microsecond())
-            .execute(self.connection())
-            .await?;
-        Ok(())
+        self.take_back(id, now).await
     }
 
     async fn taxonomy(&mut self) -> Result<Option<Taxonomy>, StoreError> {
@@ -389,17 +285,29 @@ impl Transaction for SqlTransaction {
     }
 
     async fn tickets_of(&mut self, requester: &str) -> Result<Vec<TicketId>, StoreError> {
-        self.ids("SELECT id FROM tickets WHERE workspace = $1 AND requester = $2", requester).await
+        let found = sqlx::query("SELECT id FROM tickets WHERE workspace = $1 AND requester = $2")
+            .bind(self.workspace.to_string())
+            .bind(self.dialect.text(requester))
+            .fetch_all(self.connection())
+            .await?;
+        ids(&found)
     }
 
     async fn threads_with(&mut self, author: &str) -> Result<Vec<TicketId>, StoreError> {
         // The name as it stands in a JSON document; what only looks like it is sorted out later.
-        let quoted = to_json(&author)?.replace(['%', '_'], "_");
-        self.ids(
-            "SELECT id FROM tickets WHERE workspace = $1 AND messages LIKE $2",
-            &format!("%\"author\":{}%", quoted.replace('\\', "_")),
-        )
-        .await
+        let sql = self.dialect.pick(
+            "SELECT id FROM tickets WHERE workspace = $1 AND instr(messages, $2) > 0
+                 AND (requester IS NULL OR requester <> $3)",
+            "SELECT id FROM tickets WHERE workspace = $1 AND strpos(messages, $2) > 0
+                 AND (requester IS NULL OR requester <> $3)",
+        );
+        let found = sqlx::query(sql)
+            .bind(self.workspace.to_string())
+            .bind(format!("\"author\":{}", to_json(&author)?))
+            .bind(self.dialect.text(author))
+            .fetch_all(self.connection())
+            .await?;
+        ids(&found)
     }
 
     async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError> {
@@ -407,17 +315,23 @@ impl Transaction for SqlTransaction {
         erasure::erase(self.connection(), &workspace, id).await
     }
 
+    async fn forget_answers(&mut self, id: TicketId) -> Result<(), StoreError> {
+        let workspace = self.workspace.clone();
+        erasure::erase_answers(self.connection(), &workspace, id).await
+    }
+
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO imports (id, workspace, state, source, created_at, updated_at, document)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state,
-                 updated_at = excluded.updated_at, document = excluded.document",
+                 updated_at = excluded.updated_at, document = excluded.document
+             WHERE imports.workspace = excluded.workspace",
         )
         .bind(&import.id.as_bytes()[..])
         .bind(self.workspace.to_string())
         .bind(to_json(&import.state)?)
-        .bind(&import.source)
+        .bind(self.dialect.text(&import.source))
         .bind(import.created_at.as_microsecond())
         .bind(import.updated_at.as_microsecond())
         .bind(to_json(import)?)
@@ -432,20 +346,29 @@ impl Transaction for SqlTransaction {
         n: u32,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO import_chunks (import_id, n, bytes) VALUES ($1, $2, $3)")
-            .bind(&id.as_bytes()[..])
-            .bind(i64::from(n))
-            .bind(bytes)
-            .execute(self.connection())
-            .await?;
-        Ok(())
+        let kept = sqlx::query(
+            "INSERT INTO import_chunks (import_id, n, bytes)
+             SELECT id, $3, $4 FROM imports WHERE workspace = $1 AND id = $2",
+        )
+        .bind(self.workspace.to_string())
+        .bind(&id.as_bytes()[..])
+        .bind(i64::from(n))
+        .bind(bytes)
+        .execute(self.connection())
+        .await?;
+        let there = kept.rows_affected() == 1;
+        if there { Ok(()) } else { Err(StoreError::Row(format!("there is no import {id}"))) }
     }
 
     async fn drop_import_chunks(&mut self, id: ImportId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM import_chunks WHERE import_id = $1")
-            .bind(&id.as_bytes()[..])
-            .execute(self.connection())
-            .await?;
+        sqlx::query(
+            "DELETE FROM import_chunks WHERE import_id IN
+                 (SELECT id FROM imports WHERE workspace = $1 AND id = $2)",
+        )
+        .bind(self.workspace.to_string())
+        .bind(&id.as_bytes()[..])
+        .execute(self.connection())
+        .await?;
         Ok(())
     }
 
@@ -473,9 +396,9 @@ impl Transaction for SqlTransaction {
         )
         .bind(self.workspace.to_string())
         .bind(entry.at.as_microsecond())
-        .bind(&entry.actor)
+        .bind(self.dialect.text(&entry.actor))
         .bind(entry.action)
-        .bind(&entry.subject)
+        .bind(self.dialect.text(&entry.subject))
         .bind(entry.detail.to_string())
         .execute(self.connection())
         .await?;

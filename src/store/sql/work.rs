@@ -52,8 +52,9 @@ impl Work for SqlStore {
                     }));
                 }
                 // A claim from the future was made before the clock was set back: it counts as
-                // old, or its caller would wait for as long as the clock went back.
-                if claimed <= now && now < claimed.saturating_add(CLAIM_LEASE).unwrap_or(now) {
+                // old, or its caller would wait for as long as the clock went back. From the near
+                // future it was made by another replica, whose clock is a little ahead.
+                if now.duration_since(claimed).abs() < CLAIM_LEASE {
                     return Ok(Claimed::InFlight);
                 }
             }
@@ -98,26 +99,28 @@ impl Work for SqlStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<Job>, StoreError> {
-        // A lease that ends later than a new one would is from before the clock was set back.
+        // A lease that ends much later than a new one would is from before the clock was set back;
+        // only a little later, and another worker was a moment faster, or its clock is ahead.
         let sql = self.dialect.pick(
             "UPDATE jobs SET lease = $1, lease_until = $3, attempts = attempts + 1
              WHERE id = (SELECT id FROM jobs WHERE run_at <= $2
-                 AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3)
-                 ORDER BY run_at LIMIT 1)
+                 AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3 + ($3 - $2))
+                 ORDER BY run_at, id LIMIT 1)
              RETURNING id, workspace, kind, subject, attempts",
             "UPDATE jobs SET lease = $1, lease_until = $3, attempts = attempts + 1
              WHERE id = (SELECT id FROM jobs WHERE run_at <= $2
-                 AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3)
-                 ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                 AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3 + ($3 - $2))
+                 ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, workspace, kind, subject, attempts",
         );
         let row = sqlx::query(sql)
             .bind(&lease.as_bytes()[..])
             .bind(now.as_microsecond())
             .bind(until.as_microsecond())
-            .fetch_optional(&self.writer)
+            .fetch_all(&self.writer)
             .await?;
-        let Some(row) = row else { return Ok(None) };
+        // To the end, not only the one row: an error of the commit comes after it.
+        let Some(row) = row.into_iter().next() else { return Ok(None) };
         let kind: String = row.try_get("kind")?;
         let workspace: String = row.try_get("workspace")?;
         Ok(Some(Job {
@@ -170,7 +173,7 @@ impl Work for SqlStore {
         )
         .bind(&id.as_bytes()[..])
         .bind(&lease.as_bytes()[..])
-        .bind(error)
+        .bind(self.dialect.text(error))
         .bind(run_at.as_microsecond())
         .execute(&self.writer)
         .await?;
@@ -184,9 +187,21 @@ impl Work for SqlStore {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        // What another transaction holds is left for the next time: waiting for one while holding
+        // others could deadlock.
         for sql in [
-            "DELETE FROM receipts WHERE expires_at <= $1",
-            "DELETE FROM sessions WHERE expires_at <= $1",
+            self.dialect.pick(
+                "DELETE FROM receipts WHERE expires_at <= $1",
+                "DELETE FROM receipts WHERE (workspace, route, key) IN
+                     (SELECT workspace, route, key FROM receipts WHERE expires_at <= $1
+                      FOR UPDATE SKIP LOCKED)",
+            ),
+            self.dialect.pick(
+                "DELETE FROM sessions WHERE expires_at <= $1",
+                "DELETE FROM sessions WHERE token_hash IN
+                     (SELECT token_hash FROM sessions WHERE expires_at <= $1
+                      FOR UPDATE SKIP LOCKED)",
+            ),
         ] {
             sqlx::query(sql).bind(now.as_microsecond()).execute(&self.writer).await?;
         }

@@ -1,7 +1,10 @@
 //! What tests share: the real encoder (loaded once), a service on a folder of its own, the built
 //! program, and a vector server.
 
+mod double;
+mod http;
 mod hub;
+mod postgres;
 mod program;
 mod qdrant;
 mod server;
@@ -18,12 +21,11 @@ use axum::http::{HeaderValue, Request, Response, StatusCode};
 use deskhand::access::Accounts;
 use deskhand::app::SystemEntropy;
 use deskhand::config::Layers;
-use deskhand::domain::time::FixedClock;
 use deskhand::domain::{
     Clock, ExternalRef, IdSource, Outcome, ResolvedTicket, Ticket, TicketText, WorkspaceId,
 };
 use deskhand::http::{Limits, Readiness, State, router};
-use deskhand::index::EmbeddedIndex;
+use deskhand::index::{EmbeddedIndex, ExternalIndex, TicketIndex};
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
 use deskhand::store::{SqlStore, Store};
@@ -34,7 +36,10 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+pub(crate) use double::{DoubleIndex, Gate, GatedIndex, TestClock};
+pub(crate) use http::Reply;
 pub(crate) use hub::Hub;
+pub(crate) use postgres::TestDatabase;
 pub(crate) use program::{Program, RunningDemo, deskhand};
 pub(crate) use qdrant::TestQdrant;
 pub(crate) use server::{Serving, serve};
@@ -109,26 +114,46 @@ impl ImportProgress for NoProgress {
     fn advance(&self, _: usize) {}
 }
 
+type Own = (Arc<dyn Clock>, Arc<dyn IdSource>);
+
+/// How a desk differs from the usual one.
+pub(crate) struct Setup {
+    /// An index that has to be told of every change, in place of the embedded one.
+    pub(crate) external: Option<Arc<DoubleIndex>>,
+    /// Where its searches can be stopped.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// A clock and ids of its own, in place of `Desk::clock` and ids that count up.
+    pub(crate) own: Option<Own>,
+    /// An encoder of its own.
+    pub(crate) inference: Option<Inference>,
+    /// Changes what handlers share.
+    pub(crate) adjust: Box<dyn FnOnce(&mut State)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { external: None, gate: None, own: None, inference: None, adjust: Box::new(|_| {}) }
+    }
+}
+
 /// A service with a data folder of its own, and its router.
 pub(crate) struct Desk {
     pub(crate) triage: Arc<Triage>,
     pub(crate) workspace: WorkspaceId,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) router: Router,
     pub(crate) folder: TempDir,
 }
 
 impl Desk {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
-        Self::over(store, folder)
+        Self::set_up(Setup::default()).await
     }
 
     /// A desk over a store that was opened elsewhere.
     pub(crate) fn over(store: Arc<dyn Store>, folder: TempDir) -> Self {
-        let clock = Arc::new(FixedClock("2026-01-02T03:04:05Z".parse().unwrap()));
-        Self::at(store, folder, clock, Arc::new(CountingIds::default()))
+        Self::build(store, folder, Setup::default())
     }
 
     /// A desk with a clock and ids of its own.
@@ -138,27 +163,47 @@ impl Desk {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Self {
+        Self::build(store, folder, Setup { own: Some((clock, ids)), ..Setup::default() })
+    }
+
+    /// A desk unlike the usual one.
+    pub(crate) async fn set_up(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
+        Self::build(store, folder, setup)
+    }
+
+    pub(crate) fn build(store: Arc<dyn Store>, folder: TempDir, setup: Setup) -> Self {
         let manifest = manifest();
         let defaults = Layers::new().build().unwrap();
+        let clock = Arc::new(TestClock::new("2026-01-02T03:04:05Z".parse().unwrap()));
+        let usual = || -> Own { (Arc::clone(&clock) as _, Arc::new(CountingIds::default())) };
+        let (now, ids) = setup.own.unwrap_or_else(usual);
+        let embedded = EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint());
+        let index: Arc<dyn TicketIndex> = match (&setup.external, setup.gate) {
+            (Some(external), _) => Arc::clone(external) as Arc<dyn TicketIndex>,
+            (None, Some(gate)) => Arc::new(GatedIndex { inner: embedded, gate }),
+            (None, None) => Arc::new(embedded),
+        };
         let triage = Arc::new(Triage::new(Parts {
-            index: Arc::new(EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint())),
-            external: None,
+            index,
+            external: setup.external.map(|external| external as Arc<dyn ExternalIndex>),
             store: Arc::clone(&store),
-            inference: inference(),
+            inference: setup.inference.unwrap_or_else(inference),
             encoder: manifest,
             policy: defaults.policy,
-            clock: Arc::clone(&clock),
+            clock: Arc::clone(&now),
             ids,
         }));
         let accounts = Arc::new(Accounts::new(
             store,
-            clock,
+            now,
             Arc::new(CountingIds::default()),
             Arc::new(SystemEntropy),
         ));
         let readiness = Readiness::default();
         readiness.ready();
-        let state = State {
+        let mut state = State {
             triage: Arc::new(OnceLock::from(Arc::clone(&triage))),
             accounts: Arc::new(OnceLock::from(Arc::clone(&accounts))),
             open: true,
@@ -175,8 +220,9 @@ impl Desk {
             origins: Arc::default(),
             metrics: None,
         };
+        (setup.adjust)(&mut state);
         let router = router(state, console::routes());
-        Self { triage, accounts, workspace: WorkspaceId::main(), router, folder }
+        Self { triage, accounts, workspace: WorkspaceId::main(), clock, router, folder }
     }
 
     /// A desk that remembers these tickets.

@@ -37,8 +37,10 @@ CREATE TABLE tickets (
 
 CREATE UNIQUE INDEX tickets_by_source ON tickets (workspace, source_system, source_id)
     WHERE source_id IS NOT NULL;
-CREATE INDEX tickets_by_requester ON tickets (workspace, requester);
-CREATE INDEX tickets_by_age ON tickets (workspace, received_at);
+-- A hash, because a name may be longer than a tree can take.
+CREATE INDEX tickets_by_requester ON tickets USING hash (requester);
+CREATE INDEX tickets_by_age
+    ON tickets (workspace, (coalesce(resolved_at, created_at, received_at)));
 
 CREATE TABLE workspaces (
     name       TEXT PRIMARY KEY,

@@ -31,7 +31,8 @@ DROP TABLE vectors;
 CREATE INDEX entries_by_workspace ON entries (workspace, encoder, seq);
 
 CREATE INDEX tickets_by_requester ON tickets (workspace, requester);
-CREATE INDEX tickets_by_age ON tickets (workspace, received_at);
+CREATE INDEX tickets_by_age
+    ON tickets (workspace, coalesce(resolved_at, created_at, received_at));
 
 CREATE TABLE suggestions_new (
     seq              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,11 +60,15 @@ CREATE TABLE drafts (
 
 INSERT INTO suggestions_new (id, workspace, ticket_id, created_at, version, status, category, team,
         decision, language, bundle, policy, taxonomy_version, document)
-    SELECT id, workspace, ticket_id, created_at, 1, 'open', json_extract(document, '$.category.label'),
+    SELECT id, workspace, ticket_id, created_at, 1,
+        CASE WHEN EXISTS (SELECT 1 FROM suggestions n
+            WHERE n.ticket_id = s.ticket_id AND (n.created_at, n.id) > (s.created_at, s.id))
+        THEN 'superseded' ELSE 'open' END,
+        json_extract(document, '$.category.label'),
         json_extract(document, '$.team.label'), json_extract(document, '$.category.decision'),
         json_extract(document, '$.language'), json_extract(document, '$.model.bundle'),
         json_extract(document, '$.model.policy'), 0, json_remove(document, '$.draft')
-    FROM suggestions ORDER BY created_at, id;
+    FROM suggestions s ORDER BY created_at, id;
 
 INSERT INTO drafts (suggestion_id, workspace, document)
     SELECT id, workspace, json_extract(document, '$.draft') FROM suggestions
@@ -84,6 +89,17 @@ CREATE TABLE mentions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX mentions_by_suggestion ON mentions (suggestion_id);
+
+-- A ticket's id in a document is `tkt_` and 32 hexadecimal digits.
+INSERT OR IGNORE INTO mentions (workspace, ticket_id, suggestion_id)
+    SELECT s.workspace, unhex(substr(json_extract(shown.value, '$.ticket_id'), 5)), s.id
+    FROM suggestions s, json_each(s.document, '$.similar') shown
+    WHERE json_extract(shown.value, '$.ticket_id') LIKE 'tkt_%';
+INSERT OR IGNORE INTO mentions (workspace, ticket_id, suggestion_id)
+    SELECT d.workspace, unhex(substr(json_extract(source.value, '$.id'), 5)), d.suggestion_id
+    FROM drafts d, json_each(d.document, '$.sentences') sentence,
+         json_each(sentence.value, '$.sources') source
+    WHERE json_extract(source.value, '$.kind') = 'ticket';
 
 CREATE TABLE decisions (
     seq           INTEGER PRIMARY KEY AUTOINCREMENT,

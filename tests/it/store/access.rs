@@ -1,0 +1,109 @@
+//! Accounts.
+
+use deskhand::domain::{KeyId, Scope, Scopes, UserId};
+use deskhand::store::{KeyRecord, Session, Store, UserRecord};
+
+use super::{after, desk, fresh, now};
+
+pub(super) async fn keys_open_until_they_are_revoked(store: &dyn Store) {
+    assert!(!store.has_accounts(now()).await.unwrap());
+    let key = |name: &str, created: i64| KeyRecord {
+        id: KeyId::new(fresh()),
+        workspace: desk("keys"),
+        name: name.to_owned(),
+        secret_hash: (0..=255).collect(),
+        scopes: Scopes::new(vec![Scope::Triage, Scope::Lead]),
+        created_at: after(created),
+        expires_at: None,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let mut ending = KeyRecord { expires_at: Some(after(10)), ..key("Zendesk \0'", 1) };
+    store.add_key(&ending).await.unwrap();
+    assert!(store.has_accounts(after(9)).await.unwrap());
+    assert!(!store.has_accounts(after(10)).await.unwrap(), "it has ended");
+    let mut lasting = key("agents", 0);
+    store.add_key(&lasting).await.unwrap();
+    assert!(store.add_key(&lasting).await.is_err(), "an id is used once");
+    let read = store.key(ending.id).await.unwrap().unwrap();
+    assert_eq!(read.name.replace('\0', ""), "Zendesk '");
+    ending.name = read.name.clone();
+    assert_eq!(read, ending);
+    assert_eq!(store.key(KeyId::new(fresh())).await.unwrap(), None);
+    assert_eq!(store.keys().await.unwrap(), [lasting.clone(), ending.clone()], "oldest first");
+    store.touch_key(lasting.id, after(5)).await.unwrap();
+    lasting.last_used_at = Some(after(5));
+    assert!(store.revoke_key(lasting.id, after(6)).await.unwrap());
+    assert!(!store.revoke_key(lasting.id, after(7)).await.unwrap(), "once");
+    assert!(!store.revoke_key(KeyId::new(fresh()), after(7)).await.unwrap());
+    lasting.revoked_at = Some(after(6));
+    assert_eq!(store.key(lasting.id).await.unwrap(), Some(lasting), "revoked ones can be read");
+    assert!(!store.has_accounts(after(10)).await.unwrap());
+    store.revoke_key(ending.id, after(8)).await.unwrap();
+}
+
+pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
+    let user = |name: &str| UserRecord {
+        id: UserId::new(fresh()),
+        workspace: desk("users"),
+        name: name.to_owned(),
+        password_hash: "$argon2id$1".to_owned(),
+        scopes: Scopes::new(vec![Scope::Agent]),
+        created_at: now(),
+    };
+    let (ann, other) = (user("ann"), user("Ärger 'x'"));
+    store.put_user(&other).await.unwrap();
+    store.put_user(&ann).await.unwrap();
+    assert!(store.has_accounts(now()).await.unwrap());
+    assert_eq!(store.users().await.unwrap(), [ann.clone(), other.clone()], "by name");
+    assert_eq!(store.user("ann").await.unwrap(), Some(ann.clone()));
+    assert_eq!(store.user("Ann").await.unwrap(), None);
+    let session = |user: &UserRecord, csrf: &str| Session {
+        user: user.name.clone(),
+        workspace: user.workspace.clone(),
+        scopes: user.scopes.clone(),
+        csrf: csrf.to_owned(),
+        expires_at: after(100),
+    };
+    let add = async |token: &[u8], user: &UserRecord| {
+        store.add_session(token, user.id, "csrf", after(100)).await.unwrap();
+    };
+    let open = async |token: &[u8], at: i64| store.session(token, after(at)).await.unwrap();
+    add(&[1, 0, 255], &ann).await;
+    add(&[2], &ann).await;
+    add(&[3], &other).await;
+    assert_eq!(open(&[1, 0, 255], 99).await, Some(session(&ann, "csrf")));
+    assert_eq!(open(&[1, 0, 255], 100).await, None, "it has expired");
+    assert_eq!(open(&[1], 0).await, None);
+    store.remove_session(&[1, 0, 255]).await.unwrap();
+    store.remove_session(&[1, 0, 255]).await.unwrap();
+    assert_eq!(open(&[1, 0, 255], 0).await, None);
+    assert!(open(&[2], 0).await.is_some());
+    // Another password, other scopes, another desk: the same account, signed out everywhere.
+    let changed = UserRecord {
+        workspace: desk("elsewhere"),
+        password_hash: "$argon2id$2".to_owned(),
+        scopes: Scopes::new(vec![Scope::Admin]),
+        created_at: after(1),
+        ..user("ann")
+    };
+    store.put_user(&changed).await.unwrap();
+    let expected = UserRecord { id: ann.id, created_at: now(), ..changed };
+    assert_eq!(store.user("ann").await.unwrap(), Some(expected.clone()));
+    assert_eq!(open(&[2], 0).await, None);
+    assert!(open(&[3], 0).await.is_some(), "only theirs");
+    add(&[4], &expected).await;
+    assert_eq!(open(&[4], 0).await, Some(session(&expected, "csrf")));
+    // Gone, with the sessions.
+    assert!(store.remove_user("ann").await.unwrap());
+    assert!(!store.remove_user("ann").await.unwrap());
+    assert_eq!(open(&[4], 0).await, None);
+    assert!(store.add_session(&[5], ann.id, "csrf", after(100)).await.is_err());
+    // Swept away when it has expired, and not before.
+    store.sweep(after(99)).await.unwrap();
+    assert!(open(&[3], 0).await.is_some());
+    store.sweep(after(100)).await.unwrap();
+    assert_eq!(open(&[3], 0).await, None);
+    assert!(store.remove_user(&other.name).await.unwrap());
+    assert!(!store.has_accounts(now()).await.unwrap());
+}

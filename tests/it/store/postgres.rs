@@ -1,0 +1,158 @@
+//! What only a server can get wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deskhand::domain::{ClaimId, JobId};
+use deskhand::store::{Access, Dialect, NewJob, Records, SqlStore, Store, StoreError, Work};
+use tokio::task::JoinSet;
+
+use super::{ENCODER, Raw, desk, fresh, put, stored, ticket, tickets::job};
+use crate::support::TestDatabase;
+
+async fn connect(database: &TestDatabase) -> SqlStore {
+    SqlStore::connect(database.url()).await.unwrap()
+}
+
+#[tokio::test]
+async fn replicas_may_start_on_a_fresh_database_at_once() {
+    let database = TestDatabase::new().await;
+    let all = futures_util::future::join_all((0..4).map(|_| connect(&database))).await;
+    for (n, store) in all.iter().enumerate() {
+        store.bind_encoder(ENCODER).await.unwrap();
+        stored(store, &desk("main"), &ticket(&n.to_string())).await;
+    }
+    assert_eq!(all[0].dialect(), Dialect::Postgres);
+    for store in &all {
+        assert_eq!(store.counts(&desk("main")).await.unwrap().tickets, 4);
+        store.close().await;
+    }
+    let again = connect(&database).await;
+    assert_eq!(again.counts(&desk("main")).await.unwrap().tickets, 4);
+    again.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_versions_schema_is_refused() {
+    let database = TestDatabase::new().await;
+    connect(&database).await.close().await;
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    raw.execute(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (999, 'x', true, ''::bytea, 0)",
+    )
+    .await;
+    let refused = SqlStore::connect(database.url()).await;
+    assert!(matches!(refused, Err(StoreError::Migrate(_))), "{refused:?}");
+}
+
+/// Who holds a workspace's turn can still read, however many wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_can_read_while_many_wait_for_it() {
+    let database = TestDatabase::new().await;
+    let store: Arc<dyn Store> = Arc::new(connect(&database).await);
+    let name = desk("main");
+    let mut first = store.begin(&name).await.unwrap();
+    put(&mut *first, &ticket("first")).await;
+    let mut waiting = JoinSet::new();
+    for n in 0..40 {
+        let (store, name) = (Arc::clone(&store), name.clone());
+        waiting.spawn(async move { stored(&*store, &name, &ticket(&n.to_string())).await });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let read = tokio::time::timeout(Duration::from_secs(2), store.settings(&name)).await;
+    read.expect("reading waits for those who wait for the reader").unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(waiting.join_all().await.len(), 40);
+    assert_eq!(store.counts(&name).await.unwrap().tickets, 41);
+}
+
+/// Desks do not wait for each other, and no worker waits for a row that another one holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_must_wait_waits() {
+    let database = TestDatabase::new().await;
+    let store = connect(&database).await;
+    let mut first = store.begin(&desk("main")).await.unwrap();
+    put(&mut *first, &ticket("first")).await;
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let job = NewJob { id: JobId::new(fresh()), ..job(deskhand::store::JobKind::Index) };
+        first.enqueue(&job).await.unwrap();
+        jobs.push(job);
+    }
+    let other = async { stored(&store, &desk("other"), &ticket("x")).await };
+    tokio::time::timeout(Duration::from_secs(2), other).await.expect("another desk waits");
+    first.commit().await.unwrap();
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    let mut held = raw.pool.begin().await.unwrap();
+    let lock = "SELECT run_at FROM jobs ORDER BY id LIMIT 1 FOR UPDATE";
+    sqlx::query(lock).fetch_one(&mut *held).await.unwrap();
+    let lease = ClaimId::new(fresh());
+    let leased = store.lease_job(lease, super::now(), super::after(30));
+    let leased = tokio::time::timeout(Duration::from_secs(2), leased).await;
+    let leased = leased.expect("a worker waits for a held job").unwrap().unwrap();
+    assert_eq!(leased.id, jobs[1].id);
+    held.rollback().await.unwrap();
+    // Sweeping does not wait for a request that is being answered.
+    let asked = deskhand::store::ClaimRequest {
+        route: "x".to_owned(),
+        key: "k".to_owned(),
+        body_hash: String::new(),
+    };
+    store.claim(&desk("main"), &asked, lease, super::now()).await.unwrap();
+    let mut held = raw.pool.begin().await.unwrap();
+    sqlx::query("SELECT key FROM receipts FOR UPDATE").fetch_one(&mut *held).await.unwrap();
+    let swept = store.sweep(super::after(1_000_000));
+    let swept = tokio::time::timeout(Duration::from_secs(2), swept).await;
+    swept.expect("sweeping waits").unwrap();
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_or_busy_server_is_told_from_a_broken_one() {
+    let database = TestDatabase::new().await;
+    // As an operator would set it; ours is longer than a test should take.
+    database.set("lock_timeout = '200ms'").await;
+    let store = connect(&database).await;
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    let name = desk("main");
+    let held = store.begin(&name).await.unwrap();
+    let busy = store.begin(&name).await.map(drop);
+    assert!(matches!(busy, Err(StoreError::Busy(_))), "{busy:?}");
+    drop(held);
+    raw.execute(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+         CREATE TRIGGER full_disk BEFORE INSERT ON tickets EXECUTE FUNCTION full_disk()",
+    )
+    .await;
+    let mut tx = store.begin(&name).await.unwrap();
+    let id = deskhand::domain::TicketId::new(fresh());
+    let full = tx.put_ticket(id, &ticket("x"), "en", super::now()).await;
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+    drop(tx);
+    raw.execute("DROP TABLE users CASCADE").await;
+    let broken = store.users().await;
+    assert!(matches!(broken, Err(StoreError::Database(_))), "{broken:?}");
+}
+
+/// A connection that breaks takes its own use case with it, and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_every_session_is_used_again() {
+    let database = TestDatabase::new().await;
+    let store = connect(&database).await;
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    let name = desk("main");
+    stored(&store, &name, &ticket("kept")).await;
+    let mut tx = store.begin(&name).await.unwrap();
+    put(&mut *tx, &ticket("lost")).await;
+    raw.texts(
+        "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            .to_owned(),
+    )
+    .await;
+    assert!(tx.commit().await.is_err());
+    stored(&store, &name, &ticket("later")).await;
+    assert_eq!(store.counts(&name).await.unwrap().tickets, 2);
+}

@@ -178,19 +178,23 @@ impl Triage {
                 }
             }
         };
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(Duration::from_secs(5)) => {
-                    let now = self.parts.clock.now();
-                    let until = now.saturating_add(LEASE).unwrap_or(now);
-                    if !self.parts.store.extend_lease(job.id, lease, until).await? {
-                        // Another worker has it; two would only do the same twice.
-                        return Ok(());
-                    }
+        // Both go on side by side: either may be waiting for the other's turn to write.
+        let hold = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                let now = self.parts.clock.now();
+                let until = now.saturating_add(LEASE).unwrap_or(now);
+                match self.parts.store.extend_lease(job.id, lease, until).await {
+                    Ok(true) => {}
+                    // Another worker has it; two would only do the same twice.
+                    Ok(false) => return Ok(()),
+                    Err(error) => tracing::warn!(job = %job.id, %error, "a lease was not extended"),
                 }
             }
+        };
+        tokio::select! {
+            done = work => done,
+            lost = hold => lost,
         }
     }
 

@@ -82,16 +82,19 @@ impl Triage {
         };
         note(&mut record, &export);
         let counter = Counter::default();
-        let import = self.import(workspace, &export.rows, None, &counter);
-        tokio::pin!(import);
-        let report = loop {
-            tokio::select! {
-                report = &mut import => break report,
-                () = tokio::time::sleep(Duration::from_secs(1)) => {
-                    record.done = counter.0.load(Ordering::Relaxed);
-                    self.save(workspace, &mut record, false).await?;
+        // Both go on side by side: either may be waiting for the other's turn to write.
+        let watch = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                record.done = counter.0.load(Ordering::Relaxed);
+                if let Err(error) = self.save(workspace, &mut record, false).await {
+                    tracing::warn!(%error, "an import's progress could not be noted");
                 }
             }
+        };
+        let report = tokio::select! {
+            report = self.import(workspace, &export.rows, None, &counter) => report,
+            never = watch => never,
         };
         let report = match report {
             Ok(report) => report,

@@ -76,7 +76,9 @@ fn a_public_address_without_accounts_is_refused() {
 fn a_port_in_use_is_a_clear_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let error = deskhand(&["serve", "--listen", &address]).failure();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let error = deskhand(&["serve", "--listen", &address, "--data", data]).failure();
     assert!(error.contains(&address) && error.contains("--listen"), "{error}");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, SqlSafeStr};
+use sqlx::{AnyConnection, AnyPool, Connection, SqlSafeStr};
 
 use super::{Dialect, SqlStore};
 use crate::store::StoreError;
@@ -45,8 +45,17 @@ impl SqlStore {
             .await
             .map_err(|source| StoreError::Folder { path: folder.display().to_string(), source })?;
         let file = folder.join(FILE_NAME);
+        // By itself first: a pool tries again and again, and then says only that it has none.
+        let mut first = AnyConnection::connect(&sqlite_url(&file, "rwc")).await?;
+        set_up_writer(&mut first).await?;
+        first.close().await?;
         let writer = pool(1)
             .after_connect(|connection, _| Box::pin(set_up_writer(connection)))
+            // SQLite itself rolls back when the disk is full, and the driver does not notice.
+            .before_acquire(|connection, _| {
+                let sound = !connection.is_in_transaction();
+                Box::pin(async move { Ok(sound) })
+            })
             .connect(&sqlite_url(&file, "rwc"))
             .await?;
         migrate(&writer, SQLITE).await?;

@@ -101,14 +101,16 @@ impl Work for SqlStore {
     ) -> Result<Option<Job>, StoreError> {
         // A lease that ends much later than a new one would is from before the clock was set back;
         // only a little later, and another worker was a moment faster, or its clock is ahead.
+        // Pauses are minutes long: a job that is due much later was promised before the clock was
+        // set back.
         let sql = self.dialect.pick(
             "UPDATE jobs SET lease = $1, lease_until = $3, attempts = attempts + 1
-             WHERE id = (SELECT id FROM jobs WHERE run_at <= $2
+             WHERE id = (SELECT id FROM jobs WHERE (run_at <= $2 OR run_at > $2 + 600000000)
                  AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3 + ($3 - $2))
                  ORDER BY run_at, id LIMIT 1)
              RETURNING id, workspace, kind, subject, attempts",
             "UPDATE jobs SET lease = $1, lease_until = $3, attempts = attempts + 1
-             WHERE id = (SELECT id FROM jobs WHERE run_at <= $2
+             WHERE id = (SELECT id FROM jobs WHERE (run_at <= $2 OR run_at > $2 + 600000000)
                  AND (lease_until IS NULL OR lease_until <= $2 OR lease_until > $3 + ($3 - $2))
                  ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, workspace, kind, subject, attempts",

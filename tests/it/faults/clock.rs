@@ -241,9 +241,6 @@ async fn work_that_was_begun_goes_on_when_the_clock_is_set_back() {
     assert_eq!(it.desk.triage.store().counts(&WorkspaceId::main()).await.unwrap().tickets, 10);
 }
 
-// FAILS, in src/store/sql/work.rs: `lease_job` takes `run_at <= now` only. Pauses last five minutes
-// at most, so a job that is due much later was promised before the clock was set back.
-#[ignore = "src/store/sql: a job waits until the clock has caught up"]
 #[tokio::test]
 async fn promised_work_does_not_wait_for_a_clock_that_was_set_back() {
     let it = stepping().await;

@@ -99,12 +99,6 @@ impl Drop for SmallDisk {
     }
 }
 
-// FAILS, in src/store/sql: when the disk is full SQLite rolls back by itself, the driver's ROLLBACK
-// then fails, and it counts the transaction as open for ever: every write from then on is refused
-// with "attempted to call begin_with at non-zero transaction depth", also when there is room again.
-// A `before_acquire` of the writer's pool that gives up connections that are `is_in_transaction()`
-// mends it.
-#[ignore = "src/store/sql: the writer is of no use after the disk was full"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_said_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -249,9 +243,6 @@ async fn a_data_folder_that_cannot_be_written_is_named() {
     }
 }
 
-// FAILS, in src/store/sql: the pool tries again for 10 s and then says "the database is busy".
-// Connecting once without the pool before it is opened tells the reason at once.
-#[ignore = "src/store/sql: a file that cannot be opened is reported as busy"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_file_that_is_none_is_named_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -264,9 +255,6 @@ async fn a_database_file_that_is_none_is_named_and_left_alone() {
     assert_eq!(std::fs::read(&file).unwrap(), garbage);
 }
 
-// FAILS, in src/store/sql: the pool tries again for 10 s and then says "the database is busy".
-// Connecting once without the pool before it is opened tells the reason at once.
-#[ignore = "src/store/sql: a file that cannot be opened is reported as busy"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_never_served_nor_emptied() {
     let folder = tempfile::tempdir().unwrap();

@@ -170,6 +170,7 @@ impl Desk {
     pub(crate) async fn set_up(setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
+        store.bind_encoder(&manifest().fingerprint()).await.unwrap();
         Self::build(store, folder, setup)
     }
 

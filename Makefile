@@ -9,7 +9,7 @@ CARGO := cargo --locked
 POSTGRES := test -n "$$DESKHAND_TEST_POSTGRES_URL" || command -v initdb >/dev/null \
   || ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null | grep -q .
 
-.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long faults fuzz accept clean
+.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept clean
 
 ## Everything that must hold before a change lands.
 test: tools weights fmt lint doc unit deny-if-there
@@ -74,13 +74,18 @@ faults: weights
 	DESKHAND_FAULT_ROUNDS=100 DESKHAND_FAULT_CLIENTS=50 \
 	  $(CARGO) test --release --test it faults:: -- --nocapture --test-threads=1
 
+## The service, held to its OpenAPI document by schemathesis with all checks: over 5,000 cases.
+check-api: weights
+	$(CARGO) build --release -p deskhand
+	tests/schemathesis.sh 200
+
 ## 150 s for each target of the fuzz suite, two at a time.
 fuzz: weights
 	DESKHAND_FUZZ_SECONDS=150 $(CARGO) test --release --test fuzz -- --nocapture --test-threads=2
 
 ## Slow suites. DATA=DIR names a folder of data sets that the project does not ship; see
 ## CONTRIBUTING.md for where each can be had.
-check-long: tools weights deny faults fuzz
+check-long: tools weights deny faults fuzz check-api
 	PROPTEST_CASES=20000 $(CARGO) test --release --lib
 	$(CARGO) run --release -p deskhand-eval -- sample
 ifdef DATA

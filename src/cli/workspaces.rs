@@ -26,7 +26,7 @@ pub(super) enum WorkspacesCommand {
         /// Days after which tickets are erased; 0 keeps them for good
         #[arg(long, value_name = "N")]
         keep_days: Option<u32>,
-        /// Redact what a regular expression matches, as [NAME]; NAME= takes the rule out again
+        /// Redact what a regular expression matches; NAME= takes the rule out again
         #[arg(long, value_name = "NAME=PATTERN")]
         redact: Vec<String>,
         /// Leave a built-in rule off (email, phone, card, iban, ip, token, password, national-id)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State as Shared};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -27,14 +27,15 @@ pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: 
         let fresh = format!("req_{}", state.ids.next().simple());
         HeaderValue::try_from(fresh).unwrap_or_else(|_| HeaderValue::from_static("req"))
     });
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = known(request.method());
+    // Logs and figures name the route, not the path: a path may hold a person's name.
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or_else(|| "other".to_owned(), |m| m.as_str().to_owned());
     // Field names as OpenTelemetry has them, so that an exporter needs no mapping.
     let span = tracing::info_span!(
         "request",
         otel.kind = "server",
-        http.request.method = %method,
+        http.request.method = method,
         http.route = route,
         http.response.status_code = tracing::field::Empty,
         request_id = id.to_str().unwrap_or_default(),
@@ -42,7 +43,7 @@ pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: 
     );
     let mut response = next.run(request).instrument(span.clone()).await;
     span.record("http.response.status_code", response.status().as_u16());
-    super::metrics::request(method.as_str(), &route, response.status().as_u16(), start.elapsed());
+    super::metrics::request(method, &route, response.status().as_u16(), start.elapsed());
     let name = id.to_str().unwrap_or_default();
     let status = response.status().as_u16();
     let microseconds = start.elapsed().as_micros() as u64;
@@ -55,17 +56,30 @@ pub(super) async fn trace(Shared(state): Shared<State>, request: Request, next: 
         response = named;
         let code = error.code().code();
         if let Some(cause) = error.cause() {
-            tracing::error!(request_id = name, %method, path, status, code, cause, microseconds);
+            tracing::error!(request_id = name, method, route, status, code, cause, microseconds);
         } else {
-            tracing::debug!(request_id = name, %method, path, status, code, microseconds);
+            tracing::debug!(request_id = name, method, route, status, code, microseconds);
         }
-    } else if matches!(path.as_str(), "/healthz" | "/readyz") {
-        tracing::debug!(request_id = name, %method, path, status, microseconds);
+    } else if matches!(route.as_str(), "/healthz" | "/readyz") {
+        tracing::debug!(request_id = name, method, route, status, microseconds);
     } else {
-        tracing::info!(request_id = name, %method, path, status, microseconds);
+        tracing::info!(request_id = name, method, route, status, microseconds);
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A method as logs and figures call it: a caller's invention is only another one.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The caller's place in a distributed trace (W3C Trace Context), if it has the form of one.

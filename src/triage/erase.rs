@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -115,6 +117,7 @@ impl Triage {
     /// The store failed.
     pub async fn tidy(&self) -> Result<(), TriageError> {
         self.parts.store.sweep(self.parts.clock.now()).await?;
+        self.scrub().await;
         for workspace in self.parts.store.workspaces().await? {
             let erased = self.enforce_retention(&workspace).await?;
             if erased > 0 {
@@ -148,6 +151,21 @@ impl Triage {
             suggestion.draft_reason = Some(DraftReason::NoSimilarResolution);
         }
         Ok(())
+    }
+
+    /// Empties the database's log of what was erased. A reader may hold it back for a moment; what
+    /// cannot be emptied now is when things are tidied next, and nobody can read it through us.
+    async fn scrub(&self) {
+        for pause in [50, 200, 1000] {
+            match self.parts.store.scrub().await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, "the log could not be emptied yet"),
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        if let Err(error) = self.parts.store.scrub().await {
+            tracing::warn!(%error, "what was erased may stay in the database's log for up to an hour");
+        }
     }
 
     async fn erase_all(
@@ -185,7 +203,7 @@ impl Triage {
         for promise in promises {
             self.keep(&caller.workspace, Some(promise)).await;
         }
-        self.parts.store.scrub().await?;
+        self.scrub().await;
         Ok(erased)
     }
 }

@@ -19,7 +19,7 @@ tools:
 	@command -v cargo >/dev/null || { echo "make test needs Rust 1.95 or later: https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "make test needs a C compiler (Debian: apt-get install gcc)" >&2; exit 1; }
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "make test needs python3 with pip (Debian: apt-get install python3-pip); one test fetches a wheel with it" >&2; exit 1; }
-	@$(POSTGRES) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -y --no-install-recommends postgresql; } \
+	@$(POSTGRES) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }; } \
 	  || { echo "make test needs PostgreSQL's server programs (Debian: apt-get install postgresql), or DESKHAND_TEST_POSTGRES_URL" >&2; exit 1; }
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

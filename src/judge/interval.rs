@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Estimate;
+
 /// A share of successes among trials, with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share {
@@ -20,6 +22,12 @@ impl Share {
     /// Its 95 % Wilson interval.
     pub fn interval(&self) -> (f64, f64) {
         wilson(self.successes, self.trials, 1.959_964)
+    }
+
+    /// Share and interval as one figure.
+    pub fn estimate(&self) -> Estimate {
+        let (low, high) = self.interval();
+        Estimate { value: self.value(), low, high }
     }
 }
 

@@ -1,5 +1,15 @@
-//! Measuring: figures with their intervals. Pure; used by `eval/` and by live quality.
+//! Measuring: figures with their intervals, splits without leaks, near-duplicates, gates. Pure;
+//! used by `eval/`, by calibration and by live quality.
 
+pub mod binomial;
+pub mod duplicates;
+mod estimate;
+pub mod gate;
 mod interval;
+pub mod metrics;
+mod scores;
+pub mod splits;
 
+pub use estimate::{Estimate, RESAMPLES, bootstrap, paired_bootstrap};
 pub use interval::{Share, wilson};
+pub use scores::{Outcomes, ScoreError, Scores};

@@ -6,11 +6,15 @@
 mod columns;
 mod csv;
 mod jsonl;
+mod labelled;
 mod row;
 
 use std::fmt;
 
 pub use columns::{ColumnMap, Field, MapError};
+pub use labelled::{
+    Faults, Labelled, LabelledError, LabelledTicket, Row, each_labelled, read_labelled,
+};
 
 use crate::domain::ResolvedTicket;
 

@@ -90,7 +90,7 @@ pub(super) fn resolved_ticket(
     Ok(ResolvedTicket { ticket, outcome })
 }
 
-fn no_time(value: &str) -> String {
+pub(super) fn no_time(value: &str) -> String {
     let shown: String = value.chars().take(40).collect();
     format!("expected a time such as 2025-03-04T09:15:00Z or 2025-03-04 09:15, found {shown:?}")
 }
@@ -118,8 +118,9 @@ fn is_status(text: &str) -> bool {
 }
 
 /// How times without an offset are written where the month has a name, so that nothing is guessed.
-const NAMED_MONTHS: [&str; 5] = [
+const NAMED_MONTHS: [&str; 6] = [
     "%d/%b/%y %I:%M %p",
+    "%d/%b/%y %H:%M",
     "%d/%b/%Y %H:%M",
     "%d-%b-%Y %H:%M:%S",
     "%d-%b-%Y %H:%M",
@@ -127,7 +128,7 @@ const NAMED_MONTHS: [&str; 5] = [
 ];
 
 /// ISO 8601 with an offset, or without one and then in UTC; with or without a time of day.
-fn timestamp(value: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(value: &str) -> Option<Timestamp> {
     let value = value.trim();
     if let Ok(instant) = value.parse::<Timestamp>() {
         return Some(instant);
@@ -156,6 +157,9 @@ mod tests {
             "2025-03-04 09:15",
             "2025-03-04 09:15:00 UTC",
         ] {
+            assert_eq!(timestamp(text).map(|t| t.to_string()).as_deref(), Some(nine), "{text}");
+        }
+        for text in ["04/Mar/25 9:15 AM", "04/Mar/25 09:15", "04/Mar/2025 09:15"] {
             assert_eq!(timestamp(text).map(|t| t.to_string()).as_deref(), Some(nine), "{text}");
         }
         assert_eq!(timestamp("2025-03-04").unwrap().to_string(), "2025-03-04T00:00:00Z");

@@ -93,11 +93,7 @@ fn tail(k: usize, n: usize, p: f64) -> f64 {
         return 1.0;
     }
     // The side without the mode is summed, since its terms only fall.
-    if k as f64 > n as f64 * p {
-        falling(k, n, p)
-    } else {
-        1.0 - falling(n - k + 1, n, 1.0 - p)
-    }
+    if k as f64 > n as f64 * p { falling(k, n, p) } else { 1.0 - falling(n - k + 1, n, 1.0 - p) }
 }
 
 /// The sum of the terms from `k` on, where each is smaller than the one before.
@@ -124,7 +120,9 @@ fn log_term(k: usize, n: usize, p: f64) -> f64 {
         return size * p.ln();
     }
     let rest = size - x;
-    stirling_error(n) - stirling_error(k) - stirling_error(n - k)
+    stirling_error(n)
+        - stirling_error(k)
+        - stirling_error(n - k)
         - deviance(x, size * p)
         - deviance(rest, size * (1.0 - p))
         - 0.5 * (TAU * x * (rest / size)).ln()

@@ -142,7 +142,11 @@ impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { condition: Condition { figure, comparison, bound }, value } = self;
         if !value.is_finite() {
-            return write!(f, "{figure} could not be measured, expected {}{bound}", comparison.sign());
+            return write!(
+                f,
+                "{figure} could not be measured, expected {}{bound}",
+                comparison.sign()
+            );
         }
         write!(f, "{figure} is {value:.4}, expected {}{bound}", comparison.sign())?;
         let side = if value < bound { "below" } else { "above" };
@@ -202,7 +206,8 @@ mod tests {
     use super::*;
 
     fn figures() -> Figures {
-        let named = [("accuracy", 0.8312), ("ece", 0.02), ("coverage@0.95", 0.6), ("nan", f64::NAN)];
+        let named =
+            [("accuracy", 0.8312), ("ece", 0.02), ("coverage@0.95", 0.6), ("nan", f64::NAN)];
         named.map(|(name, value)| (name.to_owned(), value)).into()
     }
 

@@ -224,6 +224,8 @@ mod tests {
     fn confidences_must_be_numbers() {
         let refused = Outcomes::new(vec![0.1, f32::NAN], vec![true, false]);
         assert!(matches!(refused, Err(ScoreError::Value { row: 1, .. })), "{refused:?}");
-        assert!(Outcomes::new(vec![0.1], vec![]).is_err() && Outcomes::new(vec![], vec![]).is_err());
+        assert!(
+            Outcomes::new(vec![0.1], vec![]).is_err() && Outcomes::new(vec![], vec![]).is_err()
+        );
     }
 }

@@ -14,7 +14,8 @@ pub fn top_k(scores: &Scores, k: usize) -> Share {
     let hit = |row: usize| {
         let (p, truth) = (scores.row(row), scores.truth()[row] as usize);
         p.get(truth).is_some_and(|own| {
-            let before = p.iter().enumerate().filter(|(c, p)| *p > own || (*p == own && *c < truth));
+            let before =
+                p.iter().enumerate().filter(|(c, p)| *p > own || (*p == own && *c < truth));
             before.count() < k
         })
     };
@@ -125,7 +126,8 @@ impl Confusion {
     /// The confusions that occurred, `(truth, predicted, rows)`, the most frequent first.
     pub fn worst(&self) -> Vec<(usize, usize, u32)> {
         let pair = |(at, &rows): (usize, &u32)| (at / self.classes, at % self.classes, rows);
-        let wrong = |&(truth, predicted, rows): &(usize, usize, u32)| truth != predicted && rows > 0;
+        let wrong =
+            |&(truth, predicted, rows): &(usize, usize, u32)| truth != predicted && rows > 0;
         let mut pairs: Vec<_> = self.counts.iter().enumerate().map(pair).filter(wrong).collect();
         pairs.sort_by_key(|(_, _, rows)| std::cmp::Reverse(*rows));
         pairs

@@ -130,7 +130,9 @@ fn probability_figures_are_scikit_learns() {
         same(ece(&outcomes), expected.ece, name);
         let of = |right: bool| -> Vec<f32> {
             let rows = outcomes.confidence().iter().zip(outcomes.correct());
-            rows.filter(|(_, correct)| **correct == right).map(|(confidence, _)| *confidence).collect()
+            rows.filter(|(_, correct)| **correct == right)
+                .map(|(confidence, _)| *confidence)
+                .collect()
         };
         match (auroc(&of(true), &of(false)).unwrap(), expected.auroc) {
             (Some(ours), Some(theirs)) => same(ours, theirs, name),
@@ -217,7 +219,8 @@ fn an_oracle_finds_the_widest_coverage() {
     let outcomes =
         Outcomes::new(vec![0.9, 0.9, 0.8, 0.7, 0.6], vec![true, true, false, true, false]).unwrap();
     let curve = coverage_curve(&outcomes);
-    let reach = |target| widest_coverage(&curve, target).map(|p| (p.threshold, p.coverage.successes));
+    let reach =
+        |target| widest_coverage(&curve, target).map(|p| (p.threshold, p.coverage.successes));
     assert_eq!(reach(0.95), Some((0.9, 2)));
     assert_eq!(reach(0.75), Some((0.7, 4)));
     assert_eq!(reach(0.0), Some((0.6, 5)));
@@ -261,7 +264,9 @@ fn bins_hold_equally_many_rows() {
     let rows: Vec<u64> = bins.iter().map(|bin| bin.rows).collect();
     assert_eq!(rows, [vec![7; 10], vec![6; 5]].concat());
     assert!(bins.windows(2).all(|pair| pair[0].high <= pair[1].low));
-    assert!(bins.iter().all(|b| b.low <= b.confidence as f32 + 1e-6 && b.confidence as f32 <= b.high));
+    assert!(
+        bins.iter().all(|b| b.low <= b.confidence as f32 + 1e-6 && b.confidence as f32 <= b.high)
+    );
     assert_eq!(reliability(&claims(3, 0.0, 1), 15).len(), 3);
 }
 

@@ -19,6 +19,7 @@
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
+//! | | [`classify`] | **labels with honest probabilities**: views, stacking, promises, bundles |
 //! | | [`exports`] | other systems' exports, read as resolved tickets |
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
 //! | | [`judge`] | figures with their intervals |
@@ -34,6 +35,7 @@
 
 pub mod access;
 pub mod app;
+pub mod classify;
 pub mod cli;
 pub mod config;
 pub mod console;

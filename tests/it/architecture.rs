@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const STOREYS: [&[&str]; 7] = [
     &["domain"],
     &["text", "judge"],
-    &["model", "exports"],
+    &["model", "classify", "exports"],
     &["inference", "store"],
     &["index"],
     &["triage", "access", "sample"],

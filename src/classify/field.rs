@@ -1,0 +1,111 @@
+//! What was learned of one label field.
+
+use super::lexical::Terms;
+use super::novelty::{self, Novelty};
+use super::promise::Promises;
+use super::stack::{Stack, softmax};
+use super::views::{VIEWS, Views};
+
+/// A ticket, as a model sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Its embedding, of unit length.
+    pub vector: &'a [f32],
+    /// Its words and their pieces.
+    pub terms: &'a Terms,
+    /// The most similar labelled tickets: class and cosine, the most similar first.
+    pub neighbours: &'a [(usize, f32)],
+}
+
+/// What a model says of a ticket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// One a class; they add up to 1.
+    pub probabilities: Vec<f32>,
+    /// The likeliest class; of equally likely ones the first.
+    pub top: usize,
+    /// 0 to 1: how sure it is that the ticket is of any of the classes at all.
+    pub in_scope: f32,
+}
+
+impl Prediction {
+    /// The likeliest class's probability.
+    pub fn confidence(&self) -> f32 {
+        self.probabilities.get(self.top).copied().unwrap_or_default()
+    }
+
+    /// How far the answer can be trusted where tickets of no class may come: falls where either
+    /// the class or its being one of them is in doubt.
+    pub fn trust(&self) -> f32 {
+        self.confidence() * self.in_scope
+    }
+}
+
+/// A classifier for one label field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldModel {
+    pub(super) classes: Vec<String>,
+    /// Tickets that each class was fitted on.
+    pub(super) support: Vec<u32>,
+    pub(super) views: Views,
+    pub(super) stack: Stack,
+    /// Logits are divided by it.
+    pub(super) temperature: f32,
+    pub(super) novelty: Novelty,
+    pub(super) promises: Promises,
+}
+
+impl FieldModel {
+    /// The labels, by class.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// How many tickets each class was fitted on.
+    pub fn support(&self) -> &[u32] {
+        &self.support
+    }
+
+    /// Numbers in the vectors that it reads.
+    pub fn dimensions(&self) -> usize {
+        self.views.centres.len() / self.classes.len().max(1)
+    }
+
+    /// What thresholds are chosen from.
+    pub fn promises(&self) -> &Promises {
+        &self.promises
+    }
+
+    /// Below this [`Prediction::trust`] a ticket is taken for one of no class.
+    pub fn novelty_threshold(&self) -> f32 {
+        self.novelty.threshold
+    }
+
+    /// The weights of the views: planes, words, votes, centres.
+    pub fn weights(&self) -> [f32; VIEWS] {
+        self.stack.weights
+    }
+
+    /// Answers a ticket.
+    pub fn predict(&self, query: Query<'_>) -> Prediction {
+        let views = self.views.look(query.vector, query.terms, query.neighbours);
+        self.judge(&views, query.neighbours)
+    }
+
+    /// From what the views say to an answer.
+    pub(super) fn judge(&self, views: &[f32], neighbours: &[(usize, f32)]) -> Prediction {
+        let mut probabilities = self.stack.logits(views);
+        for z in &mut probabilities {
+            *z /= self.temperature;
+        }
+        softmax(&mut probabilities);
+        let top = top(&probabilities);
+        let signs = novelty::signs(views, &probabilities, neighbours);
+        Prediction { in_scope: self.novelty.in_scope(&signs), probabilities, top }
+    }
+}
+
+/// The position of the largest; of equals the first.
+pub(super) fn top(values: &[f32]) -> usize {
+    (1..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
+}

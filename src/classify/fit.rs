@@ -1,0 +1,393 @@
+//! Fitting a classifier to a history.
+
+use fastrand::Rng;
+
+use super::field::FieldModel;
+use super::lexical::Terms;
+use super::nearest::nearest;
+use super::novelty::{Novelty, Signs, signs};
+use super::promise::Promises;
+use super::stack::{DESCRIBED, PRIOR, Stack, softmax};
+use super::views::{ClassWords, NEIGHBOURS, Rows, VIEWS, Views};
+use crate::judge::splits;
+
+/// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
+const MAX_CELLS: usize = 24_000_000;
+/// Rows that novelty is learned from at most.
+const NOVELTY_ROWS: usize = 4_000;
+/// Fewer classes cannot be hidden in turn.
+const NOVELTY_CLASSES: usize = 4;
+/// A history of fewer tickets a class is too small to be judged by parts of it.
+const STACK_ROWS_PER_CLASS: usize = 3;
+/// Parts that are left out in turn: more where they are cheap, because a model that has seen more
+/// is more like the one that will answer.
+const FOLDS: usize = 5;
+const FOLDS_OF_SMALL: usize = 10;
+/// Small, in rows times classes.
+const SMALL: usize = 2_000_000;
+/// Fewer calibration rows than this say less than the folds do.
+const CALIBRATION_ROWS: usize = 500;
+
+/// A labelled history; all slices but the last two have one item a ticket.
+#[derive(Debug, Clone, Copy)]
+pub struct History<'a> {
+    /// Embeddings of unit length.
+    pub vectors: &'a [Vec<f32>],
+    /// Words and their pieces.
+    pub terms: &'a [Terms],
+    /// The class of each.
+    pub labels: &'a [usize],
+    /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).
+    pub groups: &'a [usize],
+    /// The labels, by class.
+    pub classes: &'a [String],
+    /// What the taxonomy says of each class, or nothing at all.
+    pub words: &'a [ClassWords],
+}
+
+/// How to fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// For folds and samples.
+    pub seed: u64,
+}
+
+/// Why nothing can be fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// There are no labels.
+    #[error("there is no label to learn")]
+    NoClasses,
+    /// Too many for one model.
+    #[error("{0} labels; at most 65,536 can be told apart")]
+    TooManyClasses(usize),
+    /// Neither tickets nor words.
+    #[error("there are neither labelled tickets nor words that describe the labels")]
+    Nothing,
+    /// Vectors of different encoders.
+    #[error("vectors of {0} and of {1} numbers; all must come from one encoder")]
+    Dimensions(usize, usize),
+}
+
+impl History<'_> {
+    fn check(&self) -> Result<(), FitError> {
+        let classes = self.classes.len();
+        if classes == 0 {
+            return Err(FitError::NoClasses);
+        }
+        if classes > 1 << 16 {
+            return Err(FitError::TooManyClasses(classes));
+        }
+        let words = self.words.iter().map(|w| w.vector.len());
+        let mut widths = self.vectors.iter().map(Vec::len).chain(words);
+        let Some(width) = widths.next() else { return Err(FitError::Nothing) };
+        match widths.find(|w| *w != width) {
+            Some(other) => Err(FitError::Dimensions(width, other)),
+            None => Ok(()),
+        }
+    }
+
+    fn rows<'b>(&'b self, rows: &[usize]) -> (Vec<&'b [f32]>, Vec<&'b Terms>, Vec<usize>) {
+        (
+            rows.iter().map(|i| &self.vectors[*i][..]).collect(),
+            rows.iter().map(|i| &self.terms[*i]).collect(),
+            rows.iter().map(|i| self.labels[*i]).collect(),
+        )
+    }
+
+    fn views(&self, rows: &[usize], seed: u64) -> Views {
+        let (vectors, terms, labels) = self.rows(rows);
+        let rows = Rows { vectors: &vectors, terms: &terms, labels: &labels };
+        Views::fit(rows, self.words, self.classes.len(), seed)
+    }
+}
+
+/// Fits a classifier. `calibration` holds rows that it is only calibrated on, with classes of the
+/// same list; `advance` hears of each finished part and of how many there are.
+///
+/// The same history, options and kind of processor give the same model, bit by bit.
+///
+/// # Errors
+/// There is nothing to learn from.
+pub fn fit(
+    history: History<'_>,
+    calibration: Option<History<'_>>,
+    options: Options,
+    advance: &(dyn Fn(usize, usize) + Sync),
+) -> Result<FieldModel, FitError> {
+    history.check()?;
+    let (n, classes) = (history.labels.len(), history.classes.len());
+    let mut support = vec![0_u32; classes];
+    for label in history.labels {
+        support[*label] += 1;
+    }
+    let all: Vec<usize> = (0..n).collect();
+    let labels: Vec<u32> = history.labels.iter().map(|l| *l as u32).collect();
+    let k = if n * classes <= SMALL { FOLDS_OF_SMALL } else { FOLDS };
+    let known = support.iter().filter(|s| **s > 0).count();
+    let enough = n >= STACK_ROWS_PER_CLASS * known && known > 1;
+    let folds = if enough { splits::folds(history.groups, &labels, k, options.seed).ok() } else { None };
+    let steps = 1 + folds.as_ref().map_or(0, |_| k + 1 + FOLDS);
+    let mut done = 0;
+    let mut step = || {
+        done += 1;
+        advance(done, steps);
+    };
+
+    let fixed = if n == 0 { DESCRIBED } else { PRIOR };
+    let mut model = FieldModel {
+        classes: history.classes.to_vec(),
+        support,
+        views: history.views(&all, options.seed),
+        stack: Stack::fixed(fixed, classes),
+        temperature: 1.0,
+        novelty: Novelty::default(),
+        promises: Promises::default(),
+    };
+    step();
+    if let Some(folds) = folds {
+        let unseen = Unseen::look(history, &folds, k, options, &mut step);
+        model.stack = Stack::fit(&unseen.views, &unseen.labels, classes);
+        step();
+        model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
+        let answers = unseen.answers(&model);
+        model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
+        model.promises = promises(&answers);
+    }
+    if let Some(calibration) = calibration.filter(|c| c.labels.len() >= CALIBRATION_ROWS) {
+        calibrate(&mut model, history, calibration);
+    }
+    Ok(model)
+}
+
+/// Rows as models saw them that had not learned from them.
+struct Unseen {
+    rows: Vec<usize>,
+    labels: Vec<usize>,
+    /// `rows × VIEWS × classes`.
+    views: Vec<f32>,
+    neighbours: Vec<Vec<(usize, f32)>>,
+}
+
+struct Answer {
+    confidence: f32,
+    trust: f32,
+    correct: bool,
+    top: usize,
+}
+
+impl Unseen {
+    /// Leaves each fold out in turn. A neighbour is any row but the near-duplicates of the row.
+    fn look(
+        history: History<'_>,
+        folds: &[usize],
+        k: usize,
+        options: Options,
+        step: &mut impl FnMut(),
+    ) -> Self {
+        let classes = history.classes.len();
+        let rows = sample(folds.len(), MAX_CELLS / (VIEWS * classes), options.seed);
+        let neighbours = neighbours(history, &rows, |_| true);
+        let mut views = vec![0.0; rows.len() * VIEWS * classes];
+        for fold in 0..k {
+            let seen: Vec<usize> = (0..folds.len()).filter(|i| folds[*i] != fold).collect();
+            let fitted = history.views(&seen, options.seed);
+            let parts = views.chunks_exact_mut(VIEWS * classes).zip(rows.iter().zip(&neighbours));
+            for (part, (&row, near)) in parts.filter(|(_, (row, _))| folds[**row] == fold) {
+                let look = fitted.look(&history.vectors[row], &history.terms[row], near);
+                part.copy_from_slice(&look);
+            }
+            step();
+        }
+        let labels = rows.iter().map(|i| history.labels[*i]).collect();
+        Self { rows, labels, views, neighbours }
+    }
+
+    fn answers(&self, model: &FieldModel) -> Vec<Answer> {
+        let size = VIEWS * model.classes.len();
+        let rows = self.views.chunks_exact(size).zip(&self.neighbours).zip(&self.labels);
+        rows.map(|((views, near), label)| answer(model, views, near, *label)).collect()
+    }
+}
+
+fn answer(model: &FieldModel, views: &[f32], near: &[(usize, f32)], label: usize) -> Answer {
+    let prediction = model.judge(views, near);
+    Answer {
+        confidence: prediction.confidence(),
+        trust: prediction.trust(),
+        correct: prediction.top == label,
+        top: prediction.top,
+    }
+}
+
+fn promises(answers: &[Answer]) -> Promises {
+    Promises::new(answers.iter().map(|a| (a.confidence, a.correct, a.top)).collect())
+}
+
+/// At most `most` of the rows, by chance, in order.
+fn sample(rows: usize, most: usize, seed: u64) -> Vec<usize> {
+    let mut chosen: Vec<usize> = (0..rows).collect();
+    if rows > most {
+        Rng::with_seed(seed).shuffle(&mut chosen);
+        chosen.truncate(most);
+        chosen.sort_unstable();
+    }
+    chosen
+}
+
+/// The labelled rows most similar to each of the given ones, without their near-duplicates and
+/// classes that `shown` leaves out: classes with cosines.
+fn neighbours(
+    history: History<'_>,
+    rows: &[usize],
+    shown: impl Fn(usize) -> bool + Sync,
+) -> Vec<Vec<(usize, f32)>> {
+    let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
+    let queries: Vec<&[f32]> = rows.iter().map(|i| all[*i]).collect();
+    let found = nearest(&queries, &all, NEIGHBOURS, |query, row| {
+        history.groups[rows[query]] != history.groups[row] && shown(history.labels[row])
+    });
+    let class = |near: Vec<(usize, f32)>| {
+        near.into_iter().map(|(row, cosine)| (history.labels[row], cosine)).collect()
+    };
+    found.into_iter().map(class).collect()
+}
+
+/// Hides a part of the classes in turn and learns to tell their tickets from the others'.
+fn learn_novelty(
+    history: History<'_>,
+    stack: &Stack,
+    unseen: &Unseen,
+    options: Options,
+    step: &mut impl FnMut(),
+) -> Novelty {
+    let classes = history.classes.len();
+    if classes < NOVELTY_CLASSES {
+        (0..FOLDS).for_each(|_| step());
+        return Novelty::default();
+    }
+    let mut order: Vec<usize> = (0..classes).collect();
+    Rng::with_seed(options.seed ^ 2).shuffle(&mut order);
+    let mut hidden_in = vec![0; classes];
+    for (at, class) in order.into_iter().enumerate() {
+        hidden_in[class] = at % FOLDS;
+    }
+    let chosen = sample(unseen.rows.len(), NOVELTY_ROWS, options.seed ^ 3);
+    let size = VIEWS * classes;
+    let known: Vec<Signs> = chosen
+        .iter()
+        .map(|i| {
+            let views = &unseen.views[i * size..][..size];
+            let mut p = stack.logits(views);
+            softmax(&mut p);
+            signs(views, &p, &unseen.neighbours[*i])
+        })
+        .collect();
+    let mut hidden = Vec::new();
+    for fold in 0..FOLDS {
+        let shown = |class: usize| hidden_in[class] != fold;
+        let seen: Vec<usize> =
+            (0..history.labels.len()).filter(|i| shown(history.labels[*i])).collect();
+        let rows: Vec<usize> = chosen
+            .iter()
+            .map(|i| unseen.rows[*i])
+            .filter(|row| !shown(history.labels[*row]))
+            .collect();
+        let fitted = Hiding { history, shown: &shown }.views(&seen, options.seed);
+        let near = neighbours(history, &rows, shown);
+        for (row, near) in rows.iter().zip(&near) {
+            let mut views = fitted.look(&history.vectors[*row], &history.terms[*row], near);
+            silence(&mut views, classes, &shown);
+            let mut p = stack.logits(&views);
+            for (class, z) in p.iter_mut().enumerate() {
+                if !shown(class) {
+                    *z = f32::NEG_INFINITY;
+                }
+            }
+            softmax(&mut p);
+            hidden.push(signs(&views, &p, near));
+        }
+        step();
+    }
+    Novelty::fit(&known, &hidden)
+}
+
+/// A history without some of its classes.
+struct Hiding<'a, F> {
+    history: History<'a>,
+    shown: &'a F,
+}
+
+impl<F: Fn(usize) -> bool> Hiding<'_, F> {
+    fn views(&self, rows: &[usize], seed: u64) -> Views {
+        // A hidden class has no words either; an empty vector makes its centre nothing.
+        let words: Vec<ClassWords> = self
+            .history
+            .words
+            .iter()
+            .enumerate()
+            .map(|(class, words)| match (self.shown)(class) {
+                true => words.clone(),
+                false => ClassWords { vector: vec![0.0; words.vector.len()], terms: Terms::default() },
+            })
+            .collect();
+        History { words: &words, ..self.history }.views(rows, seed)
+    }
+}
+
+/// A hidden class never says anything.
+fn silence(views: &mut [f32], classes: usize, shown: &impl Fn(usize) -> bool) {
+    for view in views.chunks_exact_mut(classes) {
+        let least = view.iter().copied().fold(f32::INFINITY, f32::min);
+        for (class, score) in view.iter_mut().enumerate() {
+            if !shown(class) {
+                *score = least;
+            }
+        }
+    }
+}
+
+/// Scales the logits, and takes the thresholds, from rows that only serve for that.
+fn calibrate(model: &mut FieldModel, history: History<'_>, rows: History<'_>) {
+    let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
+    let queries: Vec<&[f32]> = rows.vectors.iter().map(Vec::as_slice).collect();
+    let near = nearest(&queries, &all, NEIGHBOURS, |_, _| true);
+    let looks: Vec<(Vec<f32>, Vec<(usize, f32)>)> = near
+        .into_iter()
+        .enumerate()
+        .map(|(i, near)| {
+            let near: Vec<(usize, f32)> =
+                near.into_iter().map(|(row, c)| (history.labels[row], c)).collect();
+            (model.views.look(&rows.vectors[i], &rows.terms[i], &near), near)
+        })
+        .collect();
+    let logits: Vec<Vec<f32>> = looks.iter().map(|(views, _)| model.stack.logits(views)).collect();
+    model.temperature = temperature(&logits, rows.labels);
+    let answers: Vec<Answer> = looks
+        .iter()
+        .zip(rows.labels)
+        .map(|((views, near), label)| answer(model, views, near, *label))
+        .collect();
+    model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
+    model.promises = promises(&answers);
+}
+
+/// The temperature of the highest likelihood (Guo et al. 2017), by golden-section search.
+fn temperature(logits: &[Vec<f32>], labels: &[usize]) -> f32 {
+    let loss = |log: f64| {
+        let t = log.exp() as f32;
+        let surprise = |(z, label): (&Vec<f32>, &usize)| {
+            let mut p: Vec<f32> = z.iter().map(|z| z / t).collect();
+            softmax(&mut p);
+            -f64::from(p[*label].max(1e-12)).ln()
+        };
+        logits.iter().zip(labels).map(surprise).sum::<f64>()
+    };
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (-1.5_f64, 1.5_f64);
+    for _ in 0..30 {
+        let (a, b) = (high - ratio * (high - low), low + ratio * (high - low));
+        if loss(a) < loss(b) { high = b } else { low = a }
+    }
+    f64::midpoint(low, high).exp() as f32
+}

@@ -1,0 +1,161 @@
+//! Four views of a ticket, each a score a class.
+
+use super::lexical::{SparseVector, Terms, Vocabulary};
+use super::sparse::{SparsePlanes, prune};
+use super::svm::{self, dot};
+
+/// Neighbours that vote.
+pub const NEIGHBOURS: usize = 20;
+/// How many views there are.
+pub(super) const VIEWS: usize = 4;
+/// Sharpens the vote towards the most similar neighbours: at 0.07 less similar, half a vote.
+const SHARPNESS: f32 = 10.0;
+/// The share of the vote that all classes get alike, so that none is impossible.
+const ANY_CLASS: f32 = 0.02;
+/// The part of the classes' common centre that is taken off each: what all have in common tells
+/// none of them apart.
+const COMMON: f32 = 0.5;
+/// The C of the planes; with this few tickets a class, data are fitted more closely.
+const COST: f32 = 1.0;
+const COST_OF_FEW: f32 = 3.0;
+const FEW: usize = 20;
+
+/// What the taxonomy says of a class: one vector and the terms of its name, description, examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassWords {
+    /// Of unit length: the mean of its phrases' vectors.
+    pub vector: Vec<f32>,
+    /// The terms of all phrases.
+    pub terms: Terms,
+}
+
+/// The rows that views are fitted on: all slices have one item a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) vectors: &'a [&'a [f32]],
+    pub(super) terms: &'a [&'a Terms],
+    pub(super) labels: &'a [usize],
+}
+
+/// The fitted views; the vote of neighbours needs no fitting.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Views {
+    /// `classes × dimensions`, of unit length, and 0 for a class that nothing is known of.
+    pub(super) centres: Vec<f32>,
+    /// `classes × dimensions`.
+    pub(super) planes: Vec<f32>,
+    /// One a class.
+    pub(super) bias: Vec<f32>,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) lexical: SparsePlanes,
+}
+
+impl Views {
+    /// Fits on rows and on what the taxonomy says, `words`, one a class or none at all.
+    pub(super) fn fit(rows: Rows<'_>, words: &[ClassWords], classes: usize, seed: u64) -> Self {
+        // What the taxonomy says of a class is one more ticket of it.
+        let own: Vec<usize> = (0..words.len()).collect();
+        let vectors: Vec<&[f32]> =
+            rows.vectors.iter().copied().chain(words.iter().map(|w| &w.vector[..])).collect();
+        let terms: Vec<&Terms> =
+            rows.terms.iter().copied().chain(words.iter().map(|w| &w.terms)).collect();
+        let labels: Vec<usize> = rows.labels.iter().copied().chain(own).collect();
+        let few = labels.len() < FEW * classes;
+        let cost = if few { COST_OF_FEW } else { COST };
+
+        let dense = svm::fit(&svm::Dense(&vectors), &labels, classes, cost, seed, |_, plane| plane);
+        let vocabulary = Vocabulary::fit(terms.iter().copied());
+        let sparse: Vec<SparseVector> = terms.iter().map(|t| vocabulary.vector(t)).collect();
+        let sparse: Vec<&SparseVector> = sparse.iter().collect();
+        let sparse = svm::Sparse { rows: &sparse, width: vocabulary.len() };
+        let kept = svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, plane| prune(&plane));
+        Self {
+            centres: centres(&vectors, &labels, classes),
+            planes: dense.iter().flat_map(|p| &p.weights).copied().collect(),
+            bias: dense.iter().map(|p| p.bias).collect(),
+            lexical: SparsePlanes::new(vocabulary.len(), kept),
+            vocabulary,
+        }
+    }
+
+    /// The views of one ticket: `VIEWS × classes`, view by view. `neighbours` are classes with
+    /// cosines, the most similar first.
+    pub(super) fn look(
+        &self,
+        vector: &[f32],
+        terms: &Terms,
+        neighbours: &[(usize, f32)],
+    ) -> Vec<f32> {
+        let classes = self.bias.len();
+        let mut scores = vec![0.0; VIEWS * classes];
+        let (planes, rest) = scores.split_at_mut(classes);
+        let (lexical, rest) = rest.split_at_mut(classes);
+        let (votes, centres) = rest.split_at_mut(classes);
+        let width = vector.len().max(1);
+        for (score, (plane, bias)) in
+            planes.iter_mut().zip(self.planes.chunks_exact(width).zip(&self.bias))
+        {
+            *score = dot(plane, vector) + bias;
+        }
+        self.lexical.margins(&self.vocabulary.vector(terms), lexical);
+        vote(neighbours, votes);
+        for (score, centre) in centres.iter_mut().zip(self.centres.chunks_exact(width)) {
+            *score = dot(centre, vector);
+        }
+        scores
+    }
+}
+
+/// The logarithm of each class's share in the neighbours' similarity-weighted vote.
+fn vote(neighbours: &[(usize, f32)], votes: &mut [f32]) {
+    let neighbours = &neighbours[..neighbours.len().min(NEIGHBOURS)];
+    let nearest = neighbours.first().map_or(0.0, |n| n.1);
+    let weight = |cosine: f32| (SHARPNESS * (cosine - nearest)).exp();
+    let total: f32 = neighbours.iter().map(|n| weight(n.1)).sum();
+    let even = 1.0 / votes.len() as f32;
+    let certain = if neighbours.is_empty() { 0.0 } else { (1.0 - ANY_CLASS) / total };
+    let any = if neighbours.is_empty() { 1.0 } else { ANY_CLASS };
+    votes.fill(0.0);
+    for &(class, cosine) in neighbours {
+        votes[class] += weight(cosine) * certain;
+    }
+    for share in votes {
+        *share = (*share + even * any + 1e-4).ln();
+    }
+}
+
+/// The mean vector of each class, without most of what all have in common, of unit length.
+fn centres(vectors: &[&[f32]], labels: &[usize], classes: usize) -> Vec<f32> {
+    let width = vectors.first().map_or(1, |v| v.len());
+    let mut centres = vec![0.0_f32; classes * width];
+    for (vector, label) in vectors.iter().zip(labels) {
+        for (c, x) in centres[label * width..][..width].iter_mut().zip(*vector) {
+            *c += x;
+        }
+    }
+    centres.chunks_exact_mut(width).for_each(unit);
+    let mut common = vec![0.0_f32; width];
+    for centre in centres.chunks_exact(width) {
+        for (m, c) in common.iter_mut().zip(centre) {
+            *m += c * COMMON / classes as f32;
+        }
+    }
+    for centre in centres.chunks_exact_mut(width) {
+        if centre.iter().any(|c| *c != 0.0) {
+            for (c, m) in centre.iter_mut().zip(&common) {
+                *c -= m;
+            }
+            unit(centre);
+        }
+    }
+    centres
+}
+
+fn unit(vector: &mut [f32]) {
+    let length = dot(vector, vector).sqrt();
+    if length > 0.0 {
+        for x in vector {
+            *x /= length;
+        }
+    }
+}

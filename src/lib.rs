@@ -19,9 +19,9 @@
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
-//! | | [`exports`] | other systems' exports, read as resolved tickets |
+//! | | [`exports`] | other systems' exports, read as resolved tickets; labelled data |
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
-//! | | [`judge`] | figures with their intervals |
+//! | | [`judge`] | figures with their intervals, splits, near-duplicates, gates |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
 //!
 //! # One ticket's way through

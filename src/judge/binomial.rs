@@ -154,7 +154,7 @@ fn deviance(x: f64, m: f64) -> f64 {
     for i in 1..1_000 {
         term *= v * v;
         let next = sum + term / f64::from(2 * i + 1);
-        if next == sum {
+        if (next - sum).abs() <= 1e-17 * next.abs() {
             break;
         }
         sum = next;

@@ -20,9 +20,9 @@
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`classify`] | **labels with honest probabilities**: views, stacking, promises, bundles |
-//! | | [`exports`] | other systems' exports, read as resolved tickets |
+//! | | [`exports`] | other systems' exports, read as resolved tickets; labelled data |
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
-//! | | [`judge`] | figures with their intervals |
+//! | | [`judge`] | figures with their intervals, splits, near-duplicates, gates |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
 //!
 //! # One ticket's way through

@@ -1,4 +1,4 @@
-//! Exports of ticketing systems, read as resolved tickets: JSON lines or CSV.
+//! Exports of ticketing systems, read as resolved tickets, and labelled data: JSON lines or CSV.
 //!
 //! Columns are found by the names that common systems give them, and can be named by hand. A bad
 //! row is reported with its line and field, and never stops the others. Pure: bytes in, rows out.

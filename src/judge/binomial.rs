@@ -47,7 +47,7 @@ pub fn upper_bound(successes: usize, trials: usize, miss: f64) -> f64 {
     bisect(|p| at_most(successes, trials, p) >= miss).1
 }
 
-/// The exact McNemar test.
+/// The exact `McNemar` test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct McNemar {
     /// Rows that only the first has right.
@@ -58,7 +58,7 @@ pub struct McNemar {
     pub p: f64,
 }
 
-/// Compares two models on the same rows by those that only one of them has right (McNemar,
+/// Compares two models on the same rows by those that only one of them has right (`McNemar`,
 /// *Psychometrika* 1947; exact form). Rows beyond the shorter list are left out.
 pub fn mcnemar(first: &[bool], second: &[bool]) -> McNemar {
     let only = |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|(a, b)| **a && !**b).count();
@@ -154,7 +154,7 @@ fn deviance(x: f64, m: f64) -> f64 {
     for i in 1..1_000 {
         term *= v * v;
         let next = sum + term / f64::from(2 * i + 1);
-        if next == sum {
+        if (next - sum).abs() <= 1e-17 * next.abs() {
             break;
         }
         sum = next;
@@ -163,6 +163,7 @@ fn deviance(x: f64, m: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "0 and 1 are exact")]
 mod tests {
     use proptest::prelude::*;
 

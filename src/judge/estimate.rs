@@ -77,6 +77,7 @@ pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use proptest::prelude::*;
 

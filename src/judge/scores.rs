@@ -188,6 +188,12 @@ pub(super) fn finite(values: &[f32]) -> Result<(), ScoreError> {
     }
 }
 
+/// Whether two confidences are the very same.
+#[expect(clippy::float_cmp, reason = "near is not tied")]
+pub(super) fn tied(a: f32, b: f32) -> bool {
+    a == b
+}
+
 /// Rows by confidence, the least sure first.
 pub(super) fn ascending(confidence: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..confidence.len()).collect();

@@ -1,8 +1,8 @@
 """Writes tests/judge/reference.json: random and degenerate cases, all of them invented here, with
 what scikit-learn and SciPy say about them. src/judge/metrics/tests.rs compares.
 
-    python3 -m venv /tmp/judge && /tmp/judge/bin/pip install scikit-learn==1.9.1 scipy==1.17.1
-    /tmp/judge/bin/python tests/judge/reference.py
+    python3 -m venv ~/.cache/deskhand/venv && ~/.cache/deskhand/venv/bin/pip install scikit-learn==1.9.1 scipy==1.17.1
+    ~/.cache/deskhand/venv/bin/python tests/judge/reference.py
 """
 
 import json

@@ -76,7 +76,7 @@ impl LabelledTicket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     /// A ticket.
-    Ticket(LabelledTicket),
+    Ticket(Box<LabelledTicket>),
     /// A row that makes none, and why.
     Fault(RowFault),
     /// A value that could not be read, in a row that makes a ticket all the same.
@@ -168,7 +168,7 @@ pub fn read_labelled(input: impl Read, label: Option<&str>) -> Result<Labelled, 
     each_labelled(input, |row| match row {
         Row::Ticket(ticket) => {
             if label.is_none_or(|label| ticket.label(label).is_some()) {
-                read.tickets.push(ticket);
+                read.tickets.push(*ticket);
             } else {
                 fields.extend(ticket.labels.into_keys());
                 read.unlabelled += 1;

@@ -15,7 +15,7 @@ const LABELS: [&str; 3] = ["category", "team", "priority"];
 pub(super) fn hand_on(line: u64, fields: Map<String, Value>, take: &mut impl FnMut(Row)) {
     let mut warnings = Vec::new();
     let row = match read(line, fields, &mut warnings) {
-        Ok(ticket) => Row::Ticket(ticket),
+        Ok(ticket) => Row::Ticket(Box::new(ticket)),
         Err(fault) => Row::Fault(fault),
     };
     take(row);
@@ -55,12 +55,11 @@ fn read(
                 }
             },
             _ => match plain(&value) {
-                Ok(None) => {}
                 Ok(Some(label)) => {
                     ticket.labels.insert(name, label);
                 }
                 Err(reason) if LABELS.contains(&name.as_str()) => return Err(fault(reason)),
-                Err(_) => {}
+                Ok(None) | Err(_) => {}
             },
         }
     }

@@ -1,7 +1,7 @@
 //! Whether probabilities mean what they say.
 
 use super::super::estimate::{RESAMPLES, bootstrap, quantile};
-use super::super::scores::ascending;
+use super::super::scores::{ascending, tied};
 use super::super::{Estimate, Outcomes, Scores};
 
 /// How many bins the calibration error is measured in.
@@ -59,7 +59,7 @@ pub struct ReliabilityBin {
     pub accuracy: f64,
 }
 
-/// A reliability diagram (DeGroot & Fienberg, *The Statistician* 1983) in bins of equally many
+/// A reliability diagram (`DeGroot` & Fienberg, *The Statistician* 1983) in bins of equally many
 /// rows, the least sure first; fewer bins where there are fewer rows. Rows of the same confidence
 /// that a boundary would part count on both sides with their common accuracy, so that their order
 /// does not matter.
@@ -125,7 +125,7 @@ pub(super) fn binned(
 ) -> Vec<ReliabilityBin> {
     let total: u64 = drawn.iter().map(|d| u64::from(*d)).sum();
     let mut dealer = Dealer { total, bins: bins.max(1) as u64, dealt: 0, open: None, full: vec![] };
-    for tied in order.chunk_by(|a, b| confidence[*a] == confidence[*b]) {
+    for tied in order.chunk_by(|a, b| tied(confidence[*a], confidence[*b])) {
         let (rows, right) = tied.iter().fold((0, 0), |(rows, right), &row| {
             let times = u64::from(drawn[row]);
             (rows + times, right + if correct[row] { times } else { 0 })

@@ -1,6 +1,7 @@
 //! Right and wrong, over all rows and by class.
 
 use super::super::estimate::bootstrap;
+use super::super::scores::tied;
 use super::super::{Estimate, Scores, Share};
 
 /// The share of rows whose likeliest class is right.
@@ -15,7 +16,7 @@ pub fn top_k(scores: &Scores, k: usize) -> Share {
         let (p, truth) = (scores.row(row), scores.truth()[row] as usize);
         p.get(truth).is_some_and(|own| {
             let before =
-                p.iter().enumerate().filter(|(c, p)| *p > own || (*p == own && *c < truth));
+                p.iter().enumerate().filter(|(c, p)| *p > own || (tied(**p, *own) && *c < truth));
             before.count() < k
         })
     };

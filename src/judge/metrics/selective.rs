@@ -1,6 +1,6 @@
 //! Answering only where sure enough: coverage, precision, and what is out of scope.
 
-use super::super::scores::{ScoreError, ascending, finite};
+use super::super::scores::{ScoreError, ascending, finite, tied};
 use super::super::{Outcomes, Share};
 
 /// What answering from a threshold on comes to.
@@ -22,7 +22,7 @@ pub fn coverage_curve(outcomes: &Outcomes) -> Vec<CoveragePoint> {
     let order = ascending(confidence);
     let mut points = Vec::new();
     let (mut answered, mut right) = (0, 0);
-    for tied in order.chunk_by(|a, b| confidence[*a] == confidence[*b]).rev() {
+    for tied in order.chunk_by(|a, b| tied(confidence[*a], confidence[*b])).rev() {
         answered += tied.len();
         right += tied.iter().filter(|row| correct[**row]).count();
         points.push(CoveragePoint {
@@ -134,7 +134,7 @@ impl ScopeCurve {
 }
 
 /// The area under the ROC curve: how often a positive scores above a negative, equal scores
-/// counting half (Hanley & McNeil, *Radiology* 1982). None without both.
+/// counting half (Hanley & `McNeil`, *Radiology* 1982). None without both.
 ///
 /// # Errors
 /// A score that is not finite.

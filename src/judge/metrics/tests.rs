@@ -1,9 +1,12 @@
-//! Against scikit-learn and SciPy: `tests/judge/reference.py` wrote what they say.
+//! Against scikit-learn and `SciPy`: `tests/judge/reference.py` wrote what they say.
+#![expect(clippy::float_cmp, reason = "what is compared exactly is exact")]
 
 use serde::Deserialize;
 
-use super::super::binomial::{at_least, at_most, clopper_pearson};
-use super::super::{Outcomes, ScoreError, Scores, bootstrap, wilson};
+use super::super::binomial::{at_least, at_most, clopper_pearson, mcnemar};
+use super::super::scores::ascending;
+use super::super::{Estimate, Outcomes, ScoreError, Scores, bootstrap, wilson};
+use super::calibration::{binned, error};
 use super::*;
 
 #[derive(Deserialize)]
@@ -11,7 +14,7 @@ struct Reference {
     scored: Vec<Scored>,
     binomial: Vec<Binomial>,
     mcnemar: Vec<Compared>,
-    scopes: Vec<Scope>,
+    scopes: Vec<Rejected>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +65,7 @@ struct Compared {
 }
 
 #[derive(Deserialize)]
-struct Scope {
+struct Rejected {
     in_scope: Vec<f32>,
     correct: Vec<bool>,
     out_of_scope: Vec<f32>,
@@ -169,7 +172,7 @@ fn binomial_figures_are_scipys() {
             let differ = [vec![first; only_first], vec![!first; only_second]].concat();
             [differ, vec![true, false]].concat()
         };
-        let test = super::super::binomial::mcnemar(&outcomes(true), &outcomes(false));
+        let test = mcnemar(&outcomes(true), &outcomes(false));
         assert_eq!((test.only_first, test.only_second), (only_first, only_second));
         same_digits(test.p, p, "McNemar");
     }
@@ -288,7 +291,7 @@ fn estimates_hold_their_value_and_narrow_with_rows() {
     };
     assert!(width(4_000) < width(250) / 2.0);
     let one = Scores::new(1, vec![1.0], vec![0]).unwrap();
-    let certain = super::super::Estimate { value: 1.0, low: 1.0, high: 1.0 };
+    let certain = Estimate { value: 1.0, low: 1.0, high: 1.0 };
     assert_eq!(macro_f1_estimate(&one, 1), certain);
     assert_eq!(bootstrap(0, 1, |_| 1.0), certain);
 }
@@ -345,12 +348,12 @@ mod properties {
                 [outcomes.confidence(), outcomes.confidence()].concat(),
                 [outcomes.correct(), outcomes.correct()].concat(),
             ).unwrap();
-            let order: Vec<usize> = super::super::super::scores::ascending(outcomes.confidence());
-            let drawn = super::super::calibration::binned(
+            let order: Vec<usize> = ascending(outcomes.confidence());
+            let drawn = binned(
                 &order, outcomes.confidence(), outcomes.correct(), &vec![2; order.len()], ECE_BINS,
             );
             prop_assert_eq!(reliability(&twice, ECE_BINS).len(), drawn.len());
-            let gap = ece(&twice) - super::super::calibration::error(&drawn);
+            let gap = ece(&twice) - error(&drawn);
             prop_assert!(gap.abs() < 1e-9);
         }
 

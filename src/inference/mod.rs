@@ -4,6 +4,7 @@
 //! `plan` (pure) for the next batch as soon as it is free; there is no waiting window, so an idle
 //! service answers at once and a busy one batches by itself. Interactive work goes before bulk.
 
+mod offline;
 mod plan;
 mod thread;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer};
+pub use offline::Embedder;
 use thread::{Job, Queue};
 
 /// Interactive requests that may wait at once; one more is told to come back.
@@ -64,6 +66,7 @@ pub struct Inference {
 }
 
 struct Shared {
+    encoder: Arc<Encoder>,
     tokenizer: Arc<Tokenizer>,
     queue: Arc<Queue>,
     interactive: Arc<Semaphore>,
@@ -84,11 +87,12 @@ impl Inference {
     /// The thread could not be started.
     pub fn start(encoder: Encoder, tokenizer: Tokenizer) -> Result<Self, EncoderError> {
         let queue = Arc::new(Queue::default());
-        thread::start(encoder, Arc::clone(&queue)).map_err(|e| EncoderError::Config {
-            file: "inference thread".to_owned(),
-            reason: e.to_string(),
+        let encoder = Arc::new(encoder);
+        thread::start(Arc::clone(&encoder), Arc::clone(&queue)).map_err(|e| {
+            EncoderError::Config { file: "inference thread".to_owned(), reason: e.to_string() }
         })?;
         let shared = Shared {
+            encoder,
             tokenizer: Arc::new(tokenizer),
             queue,
             interactive: Arc::new(Semaphore::new(INTERACTIVE_PERMITS)),
@@ -126,6 +130,11 @@ impl Inference {
         }
         let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
         Ok(Embedding { vector, truncated, tokens })
+    }
+
+    /// The same encoder without the queue, for whole lists of texts.
+    pub fn embedder(&self) -> Embedder {
+        Embedder::sharing(Arc::clone(&self.shared.encoder), Arc::clone(&self.shared.tokenizer))
     }
 
     /// Stops taking work; what waits is still done. Returns whether the thread ended in time.

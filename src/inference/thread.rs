@@ -102,7 +102,7 @@ impl Drop for EndGuard {
     }
 }
 
-pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> {
+pub(super) fn start(encoder: Arc<Encoder>, queue: Arc<Queue>) -> std::io::Result<()> {
     std::thread::Builder::new().name("inference".to_owned()).spawn(move || {
         let guard = EndGuard(queue);
         let mut interactive_run = 0;
@@ -120,14 +120,7 @@ pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> 
 fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
     let sequences: Vec<&[u32]> =
         batch.iter().flat_map(|job| job.windows.windows.iter().map(Vec::as_slice)).collect();
-    // A panic in the numerics is an error of the text that causes it, not the end of the service.
-    let computed = std::panic::catch_unwind(AssertUnwindSafe(|| encoder.embed(&sequences)));
-    let computed = match computed {
-        Ok(Ok(vectors)) => Ok(vectors),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it panicked".to_owned()),
-    };
-    match computed {
+    match guarded(encoder, &sequences) {
         Ok(vectors) => {
             let mut vectors = vectors.into_iter();
             for job in batch {
@@ -150,8 +143,17 @@ fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
     }
 }
 
+/// A forward pass. A panic in the numerics is an error of the texts, not the end of the service.
+pub(super) fn guarded(encoder: &Encoder, sequences: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
+    match std::panic::catch_unwind(AssertUnwindSafe(|| encoder.embed(sequences))) {
+        Ok(Ok(vectors)) => Ok(vectors),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
+    }
+}
+
 /// One vector from those of the windows: their mean, weighted by length.
-fn merge(windows: &[Vec<u32>], mut vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
+pub(super) fn merge(windows: &[Vec<u32>], mut vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
     let mut merged = vectors.next().unwrap_or_default();
     if windows.len() > 1 {
         let weight = |at: usize| windows.get(at).map_or(0.0, |w: &Vec<u32>| w.len() as f32);

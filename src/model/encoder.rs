@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::kernels;
@@ -122,6 +123,15 @@ impl Encoder {
             return Ok(Vec::new());
         }
         self.pool.install(|| self.forward(sequences))
+    }
+
+    /// Shares work on a list out over the encoder's threads; the results are in its order.
+    pub fn share_out<T: Sync, R: Send>(
+        &self,
+        list: &[T],
+        work: impl Fn(&T) -> R + Sync + Send,
+    ) -> Vec<R> {
+        self.pool.install(|| list.par_iter().map(work).collect())
     }
 
     fn forward(&self, sequences: &[&[u32]]) -> Result<Vec<Vec<f32>>, EncoderError> {

@@ -4,10 +4,9 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::engine::{Activation, Engine, Layer, Linear, Norm, query_scale};
+use super::engine::{Activation, Engine, Layer, Linear, Norm, Team, query_scale};
 use super::manifest::{Manifest, Pooling};
 use super::weights::Weights;
 
@@ -25,9 +24,9 @@ pub enum EncoderError {
     /// The weights could not be made numbers.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
-    /// The thread pool could not be made.
-    #[error("thread pool: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// The system has no threads left.
+    #[error("threads for the encoder: {0}")]
+    Threads(std::io::Error),
     /// A sequence is empty or longer than the checkpoint's positions.
     #[error("a sequence has 1 to {longest} tokens, not {tokens}")]
     Length {
@@ -80,7 +79,6 @@ pub struct Encoder {
     positions: Vec<f32>,
     norm: Norm,
     engine: Engine,
-    pool: rayon::ThreadPool,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -123,11 +121,8 @@ impl Encoder {
             config.layer_norm_eps,
             hidden,
             config.num_attention_heads,
+            Team::new(threads).map_err(EncoderError::Threads)?,
         );
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("encoder-{n}"))
-            .build()?;
         Ok(Self {
             words: weights
                 .read("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?,
@@ -136,7 +131,6 @@ impl Encoder {
             pooling: manifest.pooling,
             config,
             engine,
-            pool,
         })
     }
 
@@ -147,7 +141,7 @@ impl Encoder {
 
     /// The threads that it computes on.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.engine.team().threads()
     }
 
     /// Embeds sequences of token ids, special tokens included: one unit vector each, in order.
@@ -180,8 +174,7 @@ impl Encoder {
             }
         };
         let first_only = self.pooling == Pooling::Cls;
-        let mut vectors =
-            self.pool.install(|| self.engine.run(&lengths, &self.norm, first_only, embed));
+        let mut vectors = self.engine.run(&lengths, &self.norm, first_only, embed);
         for vector in &mut vectors {
             normalise(vector);
         }
@@ -189,12 +182,12 @@ impl Encoder {
     }
 
     /// Shares work on a list out over the encoder's threads; the results are in its order.
-    pub fn share_out<T: Sync, R: Send>(
-        &self,
-        list: &[T],
-        work: impl Fn(&T) -> R + Sync + Send,
-    ) -> Vec<R> {
-        self.pool.install(|| list.par_iter().map(work).collect())
+    pub fn share_out<T: Sync, R: Send>(&self, list: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        let mut results: Vec<Option<R>> = list.iter().map(|_| None).collect();
+        let items = list.iter().zip(&mut results).collect();
+        self.engine.team().each(items, |(item, result)| *result = Some(work(item)));
+        // `each` has done every one.
+        results.into_iter().flatten().collect()
     }
 }
 
@@ -256,7 +249,7 @@ fn load_norm(weights: &Weights, name: &str, hidden: usize) -> Result<Norm, Encod
 }
 
 impl Config {
-    /// The position of a sequence's first token. RoBERTa (Liu et al., arXiv:1907.11692) and its kin
+    /// The position of a sequence's first token. `RoBERTa` (Liu et al., arXiv:1907.11692) and its kin
     /// keep those up to the padding token's number free.
     fn first_position(&self) -> usize {
         match self.model_type.as_str() {

@@ -138,6 +138,7 @@ impl Lanes for Portable {
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     #![expect(unsafe_code, reason = "vector instructions; each type is proof that they are there")]
+    #![expect(clippy::wildcard_imports, reason = "three dozen instructions")]
 
     use std::arch::x86_64::*;
 

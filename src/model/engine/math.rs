@@ -79,7 +79,7 @@ pub(super) fn exp2<L: Lanes>(l: L, x: L::V) -> L::V {
     const ROUND: f32 = 12_582_912.0;
     const POLY: [f32; 7] = [
         1.0,
-        0.693_147_2,
+        std::f32::consts::LN_2,
         0.240_226_48,
         0.055_503_298,
         0.009_618_375,

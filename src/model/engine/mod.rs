@@ -15,11 +15,10 @@ mod lanes;
 mod layout;
 mod linear;
 mod math;
+mod team;
 
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
-
-use rayon::prelude::*;
 
 use attention::{Projected, Room, attend};
 use lanes::{Isa, Lanes};
@@ -28,9 +27,14 @@ pub(super) use linear::Linear;
 use linear::Then;
 pub(super) use math::Activation;
 use math::layer_norm;
+pub(super) use team::Team;
 
 /// Blocks for each thread from which on a batch is shared out by blocks.
 const BLOCKS_A_THREAD: usize = 4;
+
+/// Parts that a product is cut into for each thread, so that one which is held up does not hold up
+/// all.
+const PARTS_A_THREAD: usize = 8;
 
 /// Scale and shift of a `LayerNorm`.
 pub(super) struct Norm {
@@ -62,6 +66,7 @@ pub(super) struct Engine {
     pub(super) eps: f32,
     pub(super) hidden: usize,
     pub(super) heads: usize,
+    team: Team,
     isa: Isa,
     idle: Mutex<Vec<Buffers>>,
 }
@@ -119,9 +124,10 @@ impl Engine {
         eps: f32,
         hidden: usize,
         heads: usize,
+        team: Team,
     ) -> Self {
         let isa = Isa::all()[0];
-        Self { layers, activation, eps, hidden, heads, isa, idle: Mutex::default() }
+        Self { layers, activation, eps, hidden, heads, team, isa, idle: Mutex::default() }
     }
 
     /// The instruction set that it runs on.
@@ -129,7 +135,12 @@ impl Engine {
         self.isa.name()
     }
 
-    /// Runs the layers over a batch, on the current rayon pool.
+    /// The threads that it runs on.
+    pub(super) const fn team(&self) -> &Team {
+        &self.team
+    }
+
+    /// Runs the layers over a batch.
     ///
     /// `lengths` are the sequences' token counts; `embed` writes the embedding of the batch's token
     /// at a place, before its norm, into a slice of `hidden` numbers. With `first_only` the last
@@ -173,7 +184,7 @@ impl Engine {
         let mut x = sized(x, rows(self.hidden) * columns(tokens));
         let qkv = sized(qkv, first.qkv.rows() * columns(tokens));
         self.look_up(l, x, tokens, norm, embed);
-        split(l, &first.qkv, x, rows(self.hidden), qkv, Next::Nothing);
+        self.split(l, &first.qkv, x, rows(self.hidden), qkv, Next::Nothing);
         for (at, layer) in self.layers.iter().enumerate() {
             let answers = if first_only && at == last {
                 place(&vec![1; lengths.len()], self.hidden)
@@ -190,12 +201,12 @@ impl Engine {
             }
             let gather = Gather { attended, answers: &answers, tokens, hidden: self.hidden };
             let next = self.layers.get(at + 1).map(|layer| &layer.qkv);
-            if tokens.div_ceil(WIDTH) >= BLOCKS_A_THREAD * rayon::current_num_threads() {
+            if tokens.div_ceil(WIDTH) >= BLOCKS_A_THREAD * self.team.threads() {
                 self.by_blocks(l, layer, next, gather, x, qkv);
             } else {
                 self.by_features(l, layer, gather, x, (context, y, wide));
                 if let Some(next) = next {
-                    split(l, next, x, rows(self.hidden), qkv, Next::Nothing);
+                    self.split(l, next, x, rows(self.hidden), qkv, Next::Nothing);
                 }
             }
         }
@@ -211,7 +222,8 @@ impl Engine {
         embed: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         let rows = rows(self.hidden);
-        x.par_chunks_mut(WIDTH * rows).enumerate().for_each(|(at, block)| {
+        let blocks = x.chunks_mut(WIDTH * rows).enumerate().collect();
+        self.team.each(blocks, |(at, block)| {
             let width = block.len() / rows;
             block.fill(0.0);
             let mut embedding = vec![0.0; self.hidden];
@@ -259,7 +271,7 @@ impl Engine {
                 items.push((sequence.span, answer.span.tokens, head, out));
             }
         }
-        items.into_par_iter().for_each(|(span, wanted, head, out)| {
+        self.team.each(items, |(span, wanted, head, out)| {
             with_own(|own| {
                 l.run(
                     #[inline(always)]
@@ -306,8 +318,8 @@ impl Engine {
     ) {
         let rows = rows(self.hidden);
         let qkv_rows = layer.qkv.rows();
-        let blocks = x.par_chunks_mut(WIDTH * rows).zip(qkv.par_chunks_mut(WIDTH * qkv_rows));
-        blocks.enumerate().with_max_len(1).for_each(|(at, (x, qkv))| {
+        let blocks = x.chunks_mut(WIDTH * rows).zip(qkv.chunks_mut(WIDTH * qkv_rows));
+        self.team.each(blocks.enumerate().collect(), |(at, (x, qkv))| {
             with_own(|own| {
                 let width = x.len() / rows;
                 let context = sized(&mut own.context, x.len());
@@ -350,10 +362,10 @@ impl Engine {
         for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
             gather.block(at, block.len() / rows, block);
         }
-        split(l, &layer.out, context, rows, y, Next::Add(x));
+        self.split(l, &layer.out, context, rows, y, Next::Add(x));
         y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
-        split(l, &layer.up, y, rows, wide, Next::Activate(self.activation));
-        split(l, &layer.down, wide, layer.up.rows(), x, Next::Add(y));
+        self.split(l, &layer.up, y, rows, wide, Next::Activate(self.activation));
+        self.split(l, &layer.down, wide, layer.up.rows(), x, Next::Add(y));
         x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
     }
 
@@ -368,10 +380,51 @@ impl Engine {
                 }
             }
             let share = 1.0 / sequence.span.tokens as f32;
-            mean.iter_mut().for_each(|m| *m *= share);
+            for value in &mut mean {
+                *value *= share;
+            }
             mean
         };
-        sequences.par_iter().map(mean).collect()
+        let mut means = vec![Vec::new(); sequences.len()];
+        self.team.each(sequences.iter().zip(&mut means).collect(), |(s, to)| *to = mean(s));
+        means
+    }
+
+    /// Applies a linear layer to all blocks of `x`, which have `x_rows` rows each, a few panels at
+    /// a time.
+    fn split<L: Lanes>(
+        &self,
+        l: L,
+        linear: &Linear,
+        x: &[f32],
+        x_rows: usize,
+        out: &mut [f32],
+        next: Next<'_>,
+    ) {
+        let rows = linear.rows();
+        let blocks = out.len().div_ceil(WIDTH * rows);
+        let panels = rows / linear::PANEL;
+        let parts = (PARTS_A_THREAD * self.team.threads()).div_ceil(blocks).min(panels);
+        let some = panels.div_ceil(parts);
+        let mut items = Vec::with_capacity(blocks * parts);
+        for (at, block) in out.chunks_mut(WIDTH * rows).enumerate() {
+            let width = block.len() / rows;
+            for (part, out) in block.chunks_mut(some * linear::PANEL * width).enumerate() {
+                items.push((at, part * some, width, out));
+            }
+        }
+        self.team.each(items, |(at, first, width, out)| {
+            let x = &x[at * WIDTH * x_rows..][..width * x_rows];
+            let then = match next {
+                Next::Nothing => Then::Done,
+                Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),
+                Next::Activate(activation) => Then::Activate(activation),
+            };
+            with_width!(width, W => l.run(
+                #[inline(always)]
+                || linear.apply::<L, W>(l, x, first, out, then),
+            ));
+        });
     }
 }
 
@@ -382,40 +435,6 @@ enum Next<'a> {
     /// Blocks of the same shape are added.
     Add(&'a [f32]),
     Activate(Activation),
-}
-
-/// Applies a linear layer to all blocks of `x`, whose blocks have `x_rows`, a few panels at a time.
-fn split<L: Lanes>(
-    l: L,
-    linear: &Linear,
-    x: &[f32],
-    x_rows: usize,
-    out: &mut [f32],
-    next: Next<'_>,
-) {
-    let rows = linear.rows();
-    let blocks = out.len().div_ceil(WIDTH * rows);
-    let panels = rows / linear::PANEL;
-    // A few pieces for each thread, so that one which is held up does not hold up all.
-    let pieces = (8 * rayon::current_num_threads()).div_ceil(blocks).min(panels);
-    let some = panels.div_ceil(pieces);
-    let work = |at: usize, first: usize, width: usize, out: &mut [f32]| {
-        let x = &x[at * WIDTH * x_rows..][..width * x_rows];
-        let then = match next {
-            Next::Nothing => Then::Done,
-            Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),
-            Next::Activate(activation) => Then::Activate(activation),
-        };
-        with_width!(width, W => l.run(
-            #[inline(always)]
-            || linear.apply::<L, W>(l, x, first, out, then),
-        ));
-    };
-    out.par_chunks_mut(WIDTH * rows).enumerate().for_each(|(at, block)| {
-        let width = block.len() / rows;
-        let parts = block.par_chunks_mut(some * linear::PANEL * width).enumerate();
-        parts.with_max_len(1).for_each(|(part, out)| work(at, part * some, width, out));
-    });
 }
 
 /// Attention's output, on its way from sequences back into blocks.

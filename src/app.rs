@@ -162,15 +162,18 @@ fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result
 }
 
 /// The configured model without a service around it, for measurements and training: fetched where
-/// it is missing, and loaded.
+/// it is missing, and loaded. Embeddings are kept beside the model's files for the next run.
 ///
 /// # Errors
-/// No source has the model, or its files make no encoder.
+/// No source has the model, its files make no encoder, or the cache cannot be used.
 pub async fn embedder(config: &Config, progress: &dyn Progress) -> Result<Embedder> {
     let manifest = manifest(config)?;
     let folder = fetcher(config)?.ensure(&manifest, progress).await?;
     let (encoder, tokenizer) = load(&manifest, folder, threads(config)).await?;
-    Ok(Embedder::new(encoder, tokenizer))
+    let kept = model_cache(config)?.embeddings();
+    Embedder::new(encoder, tokenizer)
+        .remembering(&kept, &manifest.fingerprint())
+        .with_context(|| format!("the embeddings kept in {}", kept.display()))
 }
 
 async fn load(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -16,6 +16,8 @@ use crate::model::{Encoder, Windows};
 pub(super) struct Job {
     pub(super) windows: Windows,
     pub(super) lane: Lane,
+    /// When nobody waits for the answer any more.
+    pub(super) deadline: Option<Instant>,
     pub(super) reply: oneshot::Sender<Result<Vec<f32>, InferenceError>>,
 }
 
@@ -68,23 +70,37 @@ impl Queue {
         loop {
             state.jobs.retain(|job| !job.reply.is_closed());
             if !state.jobs.is_empty() {
-                break;
+                let now = Instant::now();
+                let waiting: Vec<Waiting> = state.jobs.iter().map(|job| job.waiting(now)).collect();
+                let picked = plan(&waiting, interactive_run);
+                let mut batch = Vec::with_capacity(picked.len());
+                for (at, job) in std::mem::take(&mut state.jobs).into_iter().enumerate() {
+                    if picked.binary_search(&at).is_ok() {
+                        batch.push(job);
+                    } else if waiting[at].expired {
+                        // A caller that has gone away needs no answer.
+                        let _ = job.reply.send(Err(InferenceError::Overloaded));
+                    } else {
+                        state.jobs.push_back(job);
+                    }
+                }
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                continue;
             }
             if state.closed {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let waiting: Vec<Waiting> = state
-            .jobs
-            .iter()
-            .map(|job| Waiting { lane: job.lane, tokens: job.windows.tokens() })
-            .collect();
-        let picked = plan(&waiting, interactive_run);
-        let mut batch: Vec<Job> =
-            picked.iter().rev().filter_map(|&at| state.jobs.remove(at)).collect();
-        batch.reverse();
-        Some(batch)
+    }
+}
+
+impl Job {
+    fn waiting(&self, now: Instant) -> Waiting {
+        let expired = self.deadline.is_some_and(|deadline| deadline < now);
+        Waiting { lane: self.lane, tokens: self.windows.tokens(), expired }
     }
 }
 

@@ -139,6 +139,11 @@ impl Encoder {
         self.engine.isa()
     }
 
+    /// Length of an embedding.
+    pub const fn dimensions(&self) -> usize {
+        self.config.hidden_size
+    }
+
     /// The threads that it computes on.
     pub fn threads(&self) -> usize {
         self.engine.team().threads()

@@ -12,7 +12,7 @@ use crate::access::Accounts;
 use crate::config::{Config, IndexKind};
 use crate::domain::{Clock, Entropy, IdSource};
 use crate::index::{EmbeddedIndex, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex};
-use crate::inference::Inference;
+use crate::inference::{Embedder, Inference};
 use crate::model::{Cache, Encoder, Fetcher, Manifest, Progress, Sources, Tokenizer};
 use crate::store::{SqlStore, Store};
 use crate::triage::{Parts, Triage};
@@ -85,7 +85,8 @@ impl App {
     ) -> Result<Self> {
         let manifest = manifest(config)?;
         let folder = fetcher(config)?.ensure(&manifest, progress).await?;
-        let inference = load(&manifest, folder, threads(config)).await?;
+        let (encoder, tokenizer) = load(&manifest, folder, threads(config)).await?;
+        let inference = Inference::start(encoder, tokenizer)?;
         let (index, external) = index(config, &manifest, &store)?;
         let parts = Parts {
             index,
@@ -98,6 +99,11 @@ impl App {
             ids: Arc::new(SystemIds),
         };
         Ok(Self { triage: Arc::new(Triage::new(parts)), store, inference })
+    }
+
+    /// The service's encoder without its queue, for whole lists of texts.
+    pub fn embedder(&self) -> Embedder {
+        self.inference.embedder()
     }
 
     /// Lets the encoder finish what waits and closes the store.
@@ -155,14 +161,32 @@ fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result
     }
 }
 
-async fn load(manifest: &Manifest, folder: PathBuf, threads: usize) -> Result<Inference> {
+/// The configured model without a service around it, for measurements and training: fetched where
+/// it is missing, and loaded. Embeddings are kept beside the model's files for the next run.
+///
+/// # Errors
+/// No source has the model, its files make no encoder, or the cache cannot be used.
+pub async fn embedder(config: &Config, progress: &dyn Progress) -> Result<Embedder> {
+    let manifest = manifest(config)?;
+    let folder = fetcher(config)?.ensure(&manifest, progress).await?;
+    let (encoder, tokenizer) = load(&manifest, folder, threads(config)).await?;
+    let kept = model_cache(config)?.embeddings();
+    Embedder::new(encoder, tokenizer)
+        .remembering(&kept, &manifest.fingerprint())
+        .with_context(|| format!("the embeddings kept in {}", kept.display()))
+}
+
+async fn load(
+    manifest: &Manifest,
+    folder: PathBuf,
+    threads: usize,
+) -> Result<(Encoder, Tokenizer)> {
     let manifest = manifest.clone();
     let loaded = tokio::task::spawn_blocking(move || -> Result<_> {
         let encoder = Encoder::load(&manifest, &folder, threads)?;
         Ok((encoder, Tokenizer::load(&folder, manifest.max_tokens)?))
     });
-    let (encoder, tokenizer) = loaded.await?.context("the model could not be loaded")?;
-    Ok(Inference::start(encoder, tokenizer)?)
+    loaded.await?.context("the model could not be loaded")
 }
 
 fn threads(config: &Config) -> usize {

@@ -51,8 +51,13 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
 
 /// Resident memory of this process, where the system tells.
 pub(crate) fn resident_megabytes() -> Option<f64> {
+    status_megabytes("VmRSS:")
+}
+
+/// What the system says of this process's memory in a line of `/proc/self/status`.
+pub(crate) fn status_megabytes(name: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|l| l.starts_with(name))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some((kilobytes / 102.4).round() / 10.0)
 }

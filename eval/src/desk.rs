@@ -1,12 +1,12 @@
 //! A desk of one's own for a measurement: the service as it is, on a data folder that is thrown
 //! away afterwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use deskhand::app::{self, App};
-use deskhand::config::Layers;
+use deskhand::config::{Config, Layers};
 use deskhand::domain::{ResolvedTicket, Taxonomy, WorkspaceId};
 use deskhand::exports::{self, ColumnMap, Options};
 use deskhand::model::Progress;
@@ -27,6 +27,19 @@ pub(crate) struct ModelArgs {
     offline: bool,
 }
 
+impl ModelArgs {
+    /// The configuration, with data in a folder where one is named.
+    pub(crate) fn config(&self, data: Option<&Path>) -> Result<Config> {
+        let config = Layers::new()
+            .environment(std::env::vars())
+            .flag("--model-folder", "model", "folder", self.model_folder.clone())
+            .flag("--offline", "model", "offline", self.offline.then(|| "true".to_owned()))
+            .flag("data", "data", "folder", data.map(|folder| folder.display().to_string()))
+            .build()?;
+        Ok(config)
+    }
+}
+
 /// A service with a data folder of its own.
 pub(crate) struct Desk {
     pub(crate) app: App,
@@ -37,12 +50,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(model: &ModelArgs) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = Layers::new()
-            .environment(std::env::vars())
-            .flag("--model-folder", "model", "folder", model.model_folder.clone())
-            .flag("--offline", "model", "offline", model.offline.then(|| "true".to_owned()))
-            .flag("data", "data", "folder", Some(folder.path().display().to_string()))
-            .build()?;
+        let config = model.config(Some(folder.path()))?;
         let app = App::open(&config, app::store(&config).await?, &Silent).await?;
         Ok(Self { app, workspace: WorkspaceId::main(), _folder: folder })
     }
@@ -79,7 +87,7 @@ pub(crate) fn history(
 }
 
 /// A measurement's output is its result alone.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {
     fn start(&self, _: &str, _: u64, _: &str) {}

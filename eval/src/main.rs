@@ -1,6 +1,7 @@
 //! `deskhand-eval`: what Deskhand is worth, measured.
 
 mod bench;
+mod bench_embed;
 mod bench_index;
 mod desk;
 mod leave_one_out;
@@ -26,6 +27,7 @@ enum Command {
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
+    BenchEmbed(bench_embed::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
 }
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Redaction(args) => redaction::run(&args),
         Command::Sample(args) => sample::run(&model, args).await,
+        Command::BenchEmbed(args) => bench_embed::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
         Command::BenchIndex(args) => bench_index::run(args).await,
     }

@@ -3,22 +3,34 @@
 //! Callers tokenize on blocking threads and hand windows of token ids over. The owning thread asks
 //! `plan` (pure) for the next batch as soon as it is free; there is no waiting window, so an idle
 //! service answers at once and a busy one batches by itself. Interactive work goes before bulk.
+//! Batches are packed without padding, so it makes no difference whether lengths are alike.
 
+mod memory;
+mod offline;
 mod plan;
+mod shelf;
 mod thread;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer};
+use memory::{Memory, key};
+pub use offline::Embedder;
 use thread::{Job, Queue};
 
 /// Interactive requests that may wait at once; one more is told to come back.
 const INTERACTIVE_PERMITS: usize = 256;
 /// Bulk requests that may wait at once; one more waits outside, so imports feel back-pressure.
 const BULK_PERMITS: usize = 128;
+
+/// How long an interactive request may wait for its turn; then it is told to come back, since whoever
+/// asked has likely given up, and those behind it have not.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Half of the embeddings that are remembered: some 1.6 kB each.
+const REMEMBERED: usize = 4096;
 
 /// Who is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +76,12 @@ pub struct Inference {
 }
 
 struct Shared {
+    encoder: Arc<Encoder>,
     tokenizer: Arc<Tokenizer>,
     queue: Arc<Queue>,
     interactive: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
+    memory: Memory,
 }
 
 impl Drop for Shared {
@@ -84,27 +98,41 @@ impl Inference {
     /// The thread could not be started.
     pub fn start(encoder: Encoder, tokenizer: Tokenizer) -> Result<Self, EncoderError> {
         let queue = Arc::new(Queue::default());
-        thread::start(encoder, Arc::clone(&queue)).map_err(|e| EncoderError::Config {
-            file: "inference thread".to_owned(),
-            reason: e.to_string(),
+        let encoder = Arc::new(encoder);
+        thread::start(Arc::clone(&encoder), Arc::clone(&queue)).map_err(|e| {
+            EncoderError::Config { file: "inference thread".to_owned(), reason: e.to_string() }
         })?;
         let shared = Shared {
+            encoder,
             tokenizer: Arc::new(tokenizer),
             queue,
             interactive: Arc::new(Semaphore::new(INTERACTIVE_PERMITS)),
             bulk: Arc::new(Semaphore::new(BULK_PERMITS)),
+            memory: Memory::new(REMEMBERED),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Embeds one text.
+    /// Embeds one text, or remembers the embedding of one that was embedded lately.
     ///
     /// Dropping the future takes the text out of the queue.
     ///
     /// # Errors
-    /// [`InferenceError::Overloaded`] on the interactive lane when too many wait already; an error
-    /// of the encoder concerns this text alone, never others of its batch.
+    /// [`InferenceError::Overloaded`] on the interactive lane when too many wait already, or when
+    /// this one has waited too long; an error of the encoder concerns this text alone, never others
+    /// of its batch.
     pub async fn embed(&self, text: String, lane: Lane) -> Result<Embedding, InferenceError> {
+        let key = key(&text);
+        if let Some(embedding) = self.shared.memory.get(&key) {
+            return Ok(embedding);
+        }
+        let embedding = self.compute(text, lane).await?;
+        self.shared.memory.put(key, embedding.clone());
+        Ok(embedding)
+    }
+
+    async fn compute(&self, text: String, lane: Lane) -> Result<Embedding, InferenceError> {
+        let deadline = (lane == Lane::Interactive).then(|| Instant::now() + PATIENCE);
         let permit = match lane {
             Lane::Interactive => Arc::clone(&self.shared.interactive)
                 .try_acquire_owned()
@@ -121,11 +149,16 @@ impl Inference {
         let windows = windows?;
         let (truncated, tokens) = (windows.truncated, windows.tokens());
         let (reply, answer) = oneshot::channel();
-        if !self.shared.queue.push(Job { windows, lane, reply }) {
+        if !self.shared.queue.push(Job { windows, lane, deadline, reply }) {
             return Err(InferenceError::Stopped);
         }
         let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
         Ok(Embedding { vector, truncated, tokens })
+    }
+
+    /// The same encoder without the queue, for whole lists of texts.
+    pub fn embedder(&self) -> Embedder {
+        Embedder::sharing(Arc::clone(&self.shared.encoder), Arc::clone(&self.shared.tokenizer))
     }
 
     /// Stops taking work; what waits is still done. Returns whether the thread ended in time.

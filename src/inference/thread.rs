@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -16,6 +16,8 @@ use crate::model::{Encoder, Windows};
 pub(super) struct Job {
     pub(super) windows: Windows,
     pub(super) lane: Lane,
+    /// When nobody waits for the answer any more.
+    pub(super) deadline: Option<Instant>,
     pub(super) reply: oneshot::Sender<Result<Vec<f32>, InferenceError>>,
 }
 
@@ -68,23 +70,37 @@ impl Queue {
         loop {
             state.jobs.retain(|job| !job.reply.is_closed());
             if !state.jobs.is_empty() {
-                break;
+                let now = Instant::now();
+                let waiting: Vec<Waiting> = state.jobs.iter().map(|job| job.waiting(now)).collect();
+                let picked = plan(&waiting, interactive_run);
+                let mut batch = Vec::with_capacity(picked.len());
+                for (at, job) in std::mem::take(&mut state.jobs).into_iter().enumerate() {
+                    if picked.binary_search(&at).is_ok() {
+                        batch.push(job);
+                    } else if waiting[at].expired {
+                        // A caller that has gone away needs no answer.
+                        let _ = job.reply.send(Err(InferenceError::Overloaded));
+                    } else {
+                        state.jobs.push_back(job);
+                    }
+                }
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                continue;
             }
             if state.closed {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let waiting: Vec<Waiting> = state
-            .jobs
-            .iter()
-            .map(|job| Waiting { lane: job.lane, tokens: job.windows.tokens() })
-            .collect();
-        let picked = plan(&waiting, interactive_run);
-        let mut batch: Vec<Job> =
-            picked.iter().rev().filter_map(|&at| state.jobs.remove(at)).collect();
-        batch.reverse();
-        Some(batch)
+    }
+}
+
+impl Job {
+    fn waiting(&self, now: Instant) -> Waiting {
+        let expired = self.deadline.is_some_and(|deadline| deadline < now);
+        Waiting { lane: self.lane, tokens: self.windows.tokens(), expired }
     }
 }
 
@@ -102,7 +118,7 @@ impl Drop for EndGuard {
     }
 }
 
-pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> {
+pub(super) fn start(encoder: Arc<Encoder>, queue: Arc<Queue>) -> std::io::Result<()> {
     std::thread::Builder::new().name("inference".to_owned()).spawn(move || {
         let guard = EndGuard(queue);
         let mut interactive_run = 0;
@@ -120,14 +136,7 @@ pub(super) fn start(encoder: Encoder, queue: Arc<Queue>) -> std::io::Result<()> 
 fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
     let sequences: Vec<&[u32]> =
         batch.iter().flat_map(|job| job.windows.windows.iter().map(Vec::as_slice)).collect();
-    // A panic in the numerics is an error of the text that causes it, not the end of the service.
-    let computed = std::panic::catch_unwind(AssertUnwindSafe(|| encoder.embed(&sequences)));
-    let computed = match computed {
-        Ok(Ok(vectors)) => Ok(vectors),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it panicked".to_owned()),
-    };
-    match computed {
+    match guarded(encoder, &sequences) {
         Ok(vectors) => {
             let mut vectors = vectors.into_iter();
             for job in batch {
@@ -150,8 +159,17 @@ fn compute(encoder: &Encoder, mut batch: Vec<Job>) {
     }
 }
 
+/// A forward pass. A panic in the numerics is an error of the texts, not the end of the service.
+pub(super) fn guarded(encoder: &Encoder, sequences: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
+    match std::panic::catch_unwind(AssertUnwindSafe(|| encoder.embed(sequences))) {
+        Ok(Ok(vectors)) => Ok(vectors),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it panicked".to_owned()),
+    }
+}
+
 /// One vector from those of the windows: their mean, weighted by length.
-fn merge(windows: &[Vec<u32>], mut vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
+pub(super) fn merge(windows: &[Vec<u32>], mut vectors: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
     let mut merged = vectors.next().unwrap_or_default();
     if windows.len() > 1 {
         let weight = |at: usize| windows.get(at).map_or(0.0, |w: &Vec<u32>| w.len() as f32);

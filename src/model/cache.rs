@@ -53,6 +53,11 @@ impl Cache {
         Self { root: root.into() }
     }
 
+    /// The folder for embeddings that are kept from one run to the next.
+    pub fn embeddings(&self) -> PathBuf {
+        self.root.join("embeddings")
+    }
+
     /// The folder of a model's files.
     pub fn folder(&self, manifest: &Manifest) -> PathBuf {
         self.root.join(&manifest.name)

@@ -1,23 +1,19 @@
-//! BERT (Devlin et al., arXiv:1810.04805) as a sentence encoder, on packed batches.
+//! BERT (Devlin et al., arXiv:1810.04805) and its kin as sentence encoders.
 //!
-//! The tokens of all sequences stand one after the other in `[tokens, hidden]`, without padding.
-//! Query, key and value are one product; bias, GELU, residual and `LayerNorm` are fused into the
-//! passes that touch the data anyway.
+//! What a checkpoint says of itself decides how it runs; [`super::engine`] does the computing.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
-use super::kernels;
+use super::engine::{Activation, Engine, Layer, Linear, Norm, Team, query_scale};
 use super::manifest::{Manifest, Pooling};
-use super::ops::{AddNorm, Attention, BiasGelu};
+use super::weights::Weights;
 
 /// Why an encoder could not be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderError {
-    /// `config.json` is missing, unreadable or of another architecture.
+    /// A file is missing, unreadable or not what the manifest and the configuration say.
     #[error("{file}: {reason}")]
     Config {
         /// The file.
@@ -25,49 +21,64 @@ pub enum EncoderError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The weights are not those of the configuration, or a tensor operation failed.
+    /// The weights could not be made numbers.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
-    /// The thread pool could not be made.
-    #[error("thread pool: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// The system has no threads left.
+    #[error("threads for the encoder: {0}")]
+    Threads(std::io::Error),
+    /// A sequence is empty or longer than the checkpoint's positions.
+    #[error("a sequence has 1 to {longest} tokens, not {tokens}")]
+    Length {
+        /// The most that there may be.
+        longest: usize,
+        /// How many there are.
+        tokens: usize,
+    },
+    /// A token's number is outside the vocabulary.
+    #[error("token {id} is not among {vocabulary}")]
+    Token {
+        /// The token.
+        id: u32,
+        /// How many there are.
+        vocabulary: usize,
+    },
 }
 
-/// The parts of a BERT checkpoint's `config.json` that matter here.
+impl EncoderError {
+    pub(super) fn file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Config { file: path.display().to_string(), reason: reason.into() }
+    }
+}
+
+/// The parts of a checkpoint's `config.json` that matter here.
 #[derive(Debug, Clone, Deserialize)]
 struct Config {
+    model_type: String,
     hidden_act: String,
     hidden_size: usize,
+    intermediate_size: usize,
     layer_norm_eps: f32,
     max_position_embeddings: usize,
     num_attention_heads: usize,
     num_hidden_layers: usize,
+    pad_token_id: Option<usize>,
+    position_embedding_type: Option<String>,
+    type_vocab_size: usize,
     vocab_size: usize,
-}
-
-struct Layer {
-    qkv: Tensor,
-    qkv_bias: Vec<f32>,
-    attention_out: Tensor,
-    attention_norm: AddNorm,
-    up: Tensor,
-    gelu: BiasGelu,
-    down: Tensor,
-    output_norm: AddNorm,
 }
 
 /// A loaded encoder. Runs on threads of its own, so it never takes more cores than it was given.
 pub struct Encoder {
     config: Config,
     pooling: Pooling,
-    /// Word embeddings `[vocab, hidden]`, row by row.
+    /// Word embeddings `[vocabulary, hidden]`, row by row.
     words: Vec<f32>,
-    /// Position and token-type-0 embeddings, already added up: `[positions, hidden]`.
+    /// Position and token-type-0 embeddings, already added up, from the first position that a
+    /// token may have: `[longest, hidden]`.
     positions: Vec<f32>,
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
-    layers: Vec<Layer>,
-    pool: rayon::ThreadPool,
+    norm: Norm,
+    engine: Engine,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -80,101 +91,108 @@ impl Encoder {
     /// Loads `config.json` and `model.safetensors` from a folder of verified files.
     ///
     /// # Errors
-    /// The files are unreadable, or no BERT checkpoint with erf-GELU of the manifest's dimensions.
+    /// The files are unreadable, or no checkpoint of the BERT family with the manifest's sizes.
     pub fn load(manifest: &Manifest, folder: &Path, threads: usize) -> Result<Self, EncoderError> {
-        let config = read_config(&folder.join("config.json"), manifest)?;
-        let weights =
-            candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu)?;
-        let weights = Weights::new(weights);
-        let types = weights.vector("embeddings.token_type_embeddings.weight")?;
-        let mut positions = weights.vector("embeddings.position_embeddings.weight")?;
-        for row in positions.chunks_exact_mut(config.hidden_size) {
+        let path = folder.join("config.json");
+        let config = read_config(&path, manifest)?;
+        let weights = Weights::open(&folder.join("model.safetensors"))?;
+        let hidden = config.hidden_size;
+        let types = weights
+            .read("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?;
+        let mut positions = weights.read(
+            "embeddings.position_embeddings.weight",
+            &[config.max_position_embeddings, hidden],
+        )?;
+        positions.drain(..config.first_position() * hidden);
+        for row in positions.chunks_exact_mut(hidden) {
             for (position, kind) in row.iter_mut().zip(&types) {
                 *position += kind;
             }
         }
         let layers = (0..config.num_hidden_layers)
-            .map(|n| Layer::load(&weights, &config, n))
+            .map(|n| load_layer(&weights, &config, n))
             .collect::<Result<_, _>>()?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|n| format!("encoder-{n}"))
-            .build()?;
+        let activation = activation(&config.hidden_act).ok_or_else(|| {
+            EncoderError::file(&path, format!("unknown activation {:?}", config.hidden_act))
+        })?;
+        let engine = Engine::new(
+            layers,
+            activation,
+            config.layer_norm_eps,
+            hidden,
+            config.num_attention_heads,
+            Team::new(threads).map_err(EncoderError::Threads)?,
+        );
         Ok(Self {
-            words: weights.vector("embeddings.word_embeddings.weight")?,
+            words: weights
+                .read("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?,
             positions,
-            gamma: weights.vector("embeddings.LayerNorm.weight")?,
-            beta: weights.vector("embeddings.LayerNorm.bias")?,
+            norm: load_norm(&weights, "embeddings.LayerNorm", hidden)?,
             pooling: manifest.pooling,
             config,
-            layers,
-            pool,
+            engine,
         })
+    }
+
+    /// The instruction set that it computes with: `avx512`, `avx2` or `portable`.
+    pub const fn instructions(&self) -> &'static str {
+        self.engine.isa()
+    }
+
+    /// Length of an embedding.
+    pub const fn dimensions(&self) -> usize {
+        self.config.hidden_size
+    }
+
+    /// The threads that it computes on.
+    pub fn threads(&self) -> usize {
+        self.engine.team().threads()
     }
 
     /// Embeds sequences of token ids, special tokens included: one unit vector each, in order.
     ///
     /// # Errors
-    /// A tensor operation failed: an id outside the vocabulary, or a sequence that is empty or
-    /// longer than the checkpoint's positions.
+    /// An id is outside the vocabulary, or a sequence is empty or longer than the checkpoint's
+    /// positions.
     pub fn embed(&self, sequences: &[&[u32]]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        if sequences.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.pool.install(|| self.forward(sequences))
-    }
-
-    fn forward(&self, sequences: &[&[u32]]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let hidden = self.config.hidden_size;
-        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
-        let tokens = lengths.iter().sum::<usize>();
-        let mut x = Tensor::from_vec(self.lookup(sequences)?, (tokens, hidden), &Device::Cpu)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, &lengths, self.config.num_attention_heads)?;
-        }
-        let x = x.flatten_all()?.to_vec1::<f32>()?;
-        let mut rest = x.as_slice();
-        let pooled = lengths.iter().map(|n| {
-            let (rows, after) = rest.split_at(n * hidden);
-            rest = after;
-            self.pool_rows(rows)
-        });
-        Ok(pooled.collect())
-    }
-
-    /// Word, position and type embeddings, added up and normed: `[tokens, hidden]`, row by row.
-    fn lookup(&self, sequences: &[&[u32]]) -> Result<Vec<f32>, candle_core::Error> {
-        let hidden = self.config.hidden_size;
-        let longest = self.config.max_position_embeddings;
-        let mut x = Vec::new();
+        let (hidden, vocabulary) = (self.config.hidden_size, self.config.vocab_size);
+        let longest = self.positions.len() / hidden;
         for sequence in sequences {
             if sequence.is_empty() || sequence.len() > longest {
-                candle_core::bail!("a sequence has 1 to {longest} tokens, not {}", sequence.len());
+                return Err(EncoderError::Length { longest, tokens: sequence.len() });
             }
-            for (&id, position) in sequence.iter().zip(self.positions.chunks_exact(hidden)) {
-                let at = id as usize * hidden;
-                let Some(word) = self.words.get(at..at + hidden) else {
-                    candle_core::bail!("token {id} is not among {}", self.config.vocab_size);
-                };
-                x.extend(word.iter().zip(position).map(|(w, p)| w + p));
+            if let Some(&id) = sequence.iter().find(|&&id| id as usize >= vocabulary) {
+                return Err(EncoderError::Token { id, vocabulary });
             }
         }
-        kernels::norm(&mut x, &self.gamma, &self.beta, self.config.layer_norm_eps);
-        Ok(x)
+        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
+        let tokens: Vec<(usize, usize)> = sequences
+            .iter()
+            .flat_map(|s| s.iter().enumerate().map(|(at, &id)| (id as usize, at)))
+            .collect();
+        let embed = |at: usize, out: &mut [f32]| {
+            let (id, position) = tokens[at];
+            let word = &self.words[id * hidden..][..hidden];
+            let position = &self.positions[position * hidden..][..hidden];
+            for ((out, w), p) in out.iter_mut().zip(word).zip(position) {
+                *out = w + p;
+            }
+        };
+        let first_only = self.pooling == Pooling::Cls;
+        let mut vectors = self.engine.run(&lengths, &self.norm, first_only, embed);
+        for vector in &mut vectors {
+            normalise(vector);
+        }
+        Ok(vectors)
     }
 
-    fn pool_rows(&self, rows: &[f32]) -> Vec<f32> {
-        let hidden = self.config.hidden_size;
-        let mut pooled = rows[..hidden].to_vec();
-        if self.pooling == Pooling::Mean {
-            for row in rows.chunks_exact(hidden).skip(1) {
-                for (p, x) in pooled.iter_mut().zip(row) {
-                    *p += x;
-                }
-            }
-        }
-        normalise(&mut pooled);
-        pooled
+    /// Shares work on a list out over the encoder's threads; the results are in its order.
+    pub fn share_out<T: Sync, R: Send>(&self, list: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        let mut results: Vec<Option<R>> = list.iter().map(|_| None).collect();
+        let items = list.iter().zip(&mut results).collect();
+        self.engine.team().each(items, |(item, result)| *result = Some(work(item)));
+        // `each` has done every one.
+        results.into_iter().flatten().collect()
     }
 }
 
@@ -188,93 +206,83 @@ pub fn normalise(vector: &mut [f32]) {
     }
 }
 
-impl Layer {
-    fn load(weights: &Weights, config: &Config, n: usize) -> Result<Self, EncoderError> {
-        let name = |part: &str| format!("encoder.layer.{n}.{part}");
-        let attention = ["query", "key", "value"].map(|p| name(&format!("attention.self.{p}")));
-        let mut qkv = Vec::new();
-        let mut qkv_bias = Vec::new();
-        for part in &attention {
-            qkv.push(weights.tensor(&format!("{part}.weight"))?);
-            qkv_bias.extend(weights.vector(&format!("{part}.bias"))?);
-        }
-        let norm = |part: &str| -> Result<AddNorm, EncoderError> {
-            Ok(AddNorm {
-                bias: weights.vector(&name(&format!("{part}.dense.bias")))?,
-                gamma: weights.vector(&name(&format!("{part}.LayerNorm.weight")))?,
-                beta: weights.vector(&name(&format!("{part}.LayerNorm.bias")))?,
-                eps: config.layer_norm_eps,
-            })
-        };
-        Ok(Self {
-            qkv: Tensor::cat(&qkv, 0)?.t()?.contiguous()?,
-            qkv_bias,
-            attention_out: weights.transposed(&name("attention.output.dense.weight"))?,
-            attention_norm: norm("attention.output")?,
-            up: weights.transposed(&name("intermediate.dense.weight"))?,
-            gelu: BiasGelu { bias: weights.vector(&name("intermediate.dense.bias"))? },
-            down: weights.transposed(&name("output.dense.weight"))?,
-            output_norm: norm("output")?,
-        })
+fn activation(name: &str) -> Option<Activation> {
+    match name {
+        "gelu" => Some(Activation::Gelu),
+        "gelu_new" | "gelu_pytorch_tanh" => Some(Activation::GeluTanh),
+        "relu" => Some(Activation::Relu),
+        _ => None,
     }
+}
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        lengths: &[usize],
-        heads: usize,
-    ) -> Result<Tensor, candle_core::Error> {
-        let qkv = x.matmul(&self.qkv)?;
-        let attended = qkv.apply_op1_no_bwd(&Attention { bias: &self.qkv_bias, lengths, heads })?;
-        let attended = attended.matmul(&self.attention_out)?;
-        attended.inplace_op2(x, &self.attention_norm)?;
-        let up = attended.matmul(&self.up)?;
-        up.inplace_op1(&self.gelu)?;
-        let down = up.matmul(&self.down)?;
-        down.inplace_op2(&attended, &self.output_norm)?;
-        Ok(down)
+fn load_layer(weights: &Weights, config: &Config, n: usize) -> Result<Layer, EncoderError> {
+    let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+    let name = |part: &str| format!("encoder.layer.{n}.{part}");
+    let pair = |part: &str, outputs: usize, inputs: usize| {
+        let matrix = weights.read(&name(&format!("{part}.weight")), &[outputs, inputs])?;
+        Ok::<_, EncoderError>((matrix, weights.read(&name(&format!("{part}.bias")), &[outputs])?))
+    };
+    let linear = |part: &str, outputs: usize, inputs: usize| {
+        let (matrix, bias) = pair(part, outputs, inputs)?;
+        Ok::<_, EncoderError>(Linear::new(&matrix, &bias, inputs))
+    };
+    let (mut matrix, mut bias) = pair("attention.self.query", hidden, hidden)?;
+    let scale = query_scale(hidden / config.num_attention_heads);
+    for weight in matrix.iter_mut().chain(&mut bias) {
+        *weight *= scale;
+    }
+    for part in ["attention.self.key", "attention.self.value"] {
+        let (more, more_bias) = pair(part, hidden, hidden)?;
+        matrix.extend(more);
+        bias.extend(more_bias);
+    }
+    Ok(Layer {
+        qkv: Linear::new(&matrix, &bias, hidden),
+        out: linear("attention.output.dense", hidden, hidden)?,
+        out_norm: load_norm(weights, &name("attention.output.LayerNorm"), hidden)?,
+        up: linear("intermediate.dense", wide, hidden)?,
+        down: linear("output.dense", hidden, wide)?,
+        down_norm: load_norm(weights, &name("output.LayerNorm"), hidden)?,
+    })
+}
+
+fn load_norm(weights: &Weights, name: &str, hidden: usize) -> Result<Norm, EncoderError> {
+    Ok(Norm {
+        gamma: weights.read(&format!("{name}.weight"), &[hidden])?,
+        beta: weights.read(&format!("{name}.bias"), &[hidden])?,
+    })
+}
+
+impl Config {
+    /// The position of a sequence's first token. `RoBERTa` (Liu et al., arXiv:1907.11692) and its kin
+    /// keep those up to the padding token's number free.
+    fn first_position(&self) -> usize {
+        match self.model_type.as_str() {
+            "roberta" | "xlm-roberta" | "camembert" => self.pad_token_id.unwrap_or(1) + 1,
+            _ => 0,
+        }
     }
 }
 
 fn read_config(path: &Path, manifest: &Manifest) -> Result<Config, EncoderError> {
-    let fault = |reason: String| EncoderError::Config { file: path.display().to_string(), reason };
+    let fault = |reason: String| EncoderError::file(path, reason);
     let text = std::fs::read(path).map_err(|e| fault(e.to_string()))?;
     let config: Config = serde_json::from_slice(&text).map_err(|e| fault(e.to_string()))?;
-    if config.hidden_act != "gelu" {
-        return Err(fault(format!("activation {:?}; only \"gelu\" is known", config.hidden_act)));
+    if !["bert", "roberta", "xlm-roberta", "camembert"].contains(&config.model_type.as_str()) {
+        return Err(fault(format!("{:?} is not of the BERT family", config.model_type)));
     }
+    if config.position_embedding_type.as_deref().is_some_and(|kind| kind != "absolute") {
+        return Err(fault("only absolute positions are known".to_owned()));
+    }
+    let room = config.max_position_embeddings.checked_sub(config.first_position());
     if config.hidden_size != manifest.dimensions
         || config.num_attention_heads == 0
+        || config.num_hidden_layers == 0
+        || config.type_vocab_size == 0
         || !config.hidden_size.is_multiple_of(config.num_attention_heads)
-        || config.max_position_embeddings < manifest.max_tokens
+        || room.is_none_or(|room| room < manifest.max_tokens)
     {
         return Err(fault(format!("its sizes do not fit the manifest of {}", manifest.name)));
     }
     Ok(config)
-}
-
-/// A checkpoint's tensors by name, with or without the `bert.` prefix that some carry.
-struct Weights(HashMap<String, Tensor>);
-
-impl Weights {
-    fn new(tensors: HashMap<String, Tensor>) -> Self {
-        let plain = |name: String| name.strip_prefix("bert.").map_or(name.clone(), str::to_owned);
-        Self(tensors.into_iter().map(|(name, tensor)| (plain(name), tensor)).collect())
-    }
-
-    fn tensor(&self, name: &str) -> Result<Tensor, candle_core::Error> {
-        match self.0.get(name) {
-            Some(tensor) => tensor.to_dtype(DType::F32),
-            None => candle_core::bail!("the checkpoint has no tensor {name:?}"),
-        }
-    }
-
-    /// `[out, in]` as checkpoints have it → `[in, out]` as the products want it.
-    fn transposed(&self, name: &str) -> Result<Tensor, candle_core::Error> {
-        self.tensor(name)?.t()?.contiguous()
-    }
-
-    fn vector(&self, name: &str) -> Result<Vec<f32>, candle_core::Error> {
-        self.tensor(name)?.flatten_all()?.to_vec1()
-    }
 }

@@ -8,12 +8,13 @@ pub mod cache;
 pub mod encoder;
 pub mod fetch;
 
+mod engine;
 mod hub;
-mod kernels;
 pub mod manifest;
-mod ops;
+
 mod simd;
 pub mod tokenize;
+mod weights;
 
 pub use cache::{Cache, CacheError};
 pub use encoder::{Encoder, EncoderError};

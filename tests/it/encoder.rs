@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
+use deskhand::inference::Embedder;
 use deskhand::sample;
 use deskhand::text;
 
@@ -88,4 +89,31 @@ fn a_long_text_is_windowed_and_what_is_left_out_is_said() {
     assert!(many.truncated);
     assert!(many.windows.iter().all(|w| w.len() <= 256 && w[0] == 101 && w.last() == Some(&102)));
     assert_eq!(tokenizer.windows("").unwrap().windows, [[101, 102]]);
+}
+
+#[test]
+fn a_list_embeds_as_its_texts_do() {
+    let (encoder, tokenizer) = load();
+    let long = "The printer on floor two is out of paper again. ".repeat(60);
+    let texts = ["vpn", &long, "Drucker", ""];
+    let expected = texts.map(|text| {
+        let windows = tokenizer.windows(text).unwrap();
+        let sequences: Vec<&[u32]> = windows.windows.iter().map(Vec::as_slice).collect();
+        (encoder.embed(&sequences).unwrap(), windows)
+    });
+    let embedder = Embedder::new(encoder, tokenizer);
+    let mut done = 0;
+    let embedded = embedder.embed_all(&texts, |more| done += more).unwrap();
+    assert_eq!((embedded.len(), done), (4, 4));
+    for (embedding, (vectors, windows)) in embedded.iter().zip(&expected) {
+        assert_eq!(embedding.tokens, windows.tokens());
+        let mut mean = vec![0.0; 384];
+        for (vector, window) in vectors.iter().zip(&windows.windows) {
+            for (m, x) in mean.iter_mut().zip(vector) {
+                *m += x * window.len() as f32;
+            }
+        }
+        let length = cosine(&mean, &mean).sqrt();
+        assert!(cosine(&embedding.vector, &mean) / length > 0.999_99);
+    }
 }

@@ -1,0 +1,163 @@
+//! Linear layers on packed weights.
+
+use super::lanes::Lanes;
+use super::layout::WIDTH;
+use super::math::Activation;
+
+/// Outputs of a panel: the rows of the widest register tile.
+pub(super) const PANEL: usize = 12;
+
+/// A linear layer, its weights packed once: panels of [`PANEL`] outputs, and within a panel the
+/// weights of one input side by side. A tile of results stays in registers while a panel and a
+/// block of inputs stream by (Goto & van de Geijn, "Anatomy of high-performance matrix
+/// multiplication", 2008), and no input is ever copied.
+pub(in super::super) struct Linear {
+    panels: Vec<f32>,
+    bias: Vec<f32>,
+    inputs: usize,
+}
+
+impl Linear {
+    /// Packs `[outputs, inputs]`, row by row, and a bias for each output.
+    pub(in super::super) fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Self {
+        let mut panels = vec![0.0; super::layout::rows(bias.len()) * inputs];
+        for (panel, rows) in
+            panels.chunks_exact_mut(PANEL * inputs).zip(weights.chunks(PANEL * inputs))
+        {
+            for (at, row) in rows.chunks_exact(inputs).enumerate() {
+                for (slot, weight) in panel.iter_mut().skip(at).step_by(PANEL).zip(row) {
+                    *slot = *weight;
+                }
+            }
+        }
+        let mut padded = bias.to_vec();
+        padded.resize(super::layout::rows(bias.len()), 0.0);
+        Self { panels, bias: padded, inputs }
+    }
+
+    /// Rows of a block of results.
+    pub(super) fn rows(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// The results of the panels from `first` on, as many as `out` has rows for; `x` is a block.
+    #[inline(always)]
+    pub(super) fn apply<L: Lanes, const W: usize>(
+        &self,
+        l: L,
+        x: &[f32],
+        first: usize,
+        out: &mut [f32],
+        then: Then<'_>,
+    ) {
+        let x = &x[..self.inputs * W];
+        let panels =
+            self.panels.chunks_exact(PANEL * self.inputs).zip(self.bias.chunks_exact(PANEL));
+        for (at, ((weights, bias), out)) in
+            panels.skip(first).zip(out.chunks_exact_mut(PANEL * W)).enumerate()
+        {
+            match then {
+                Then::Add(residual) => {
+                    let residual = &residual[(first + at) * PANEL * W..][..PANEL * W];
+                    start(out, bias, residual, W);
+                }
+                _ => start_with_bias(out, bias, W),
+            }
+            tile_product::<L, W, PANEL>(l, x, weights.as_chunks::<PANEL>().0.iter(), out);
+            if let Then::Activate(activation) = then {
+                activation.apply(l, out);
+            }
+        }
+    }
+}
+
+/// What follows the product.
+#[derive(Clone, Copy)]
+pub(super) enum Then<'a> {
+    /// Nothing.
+    Done,
+    /// A block of the same shape is added.
+    Add(&'a [f32]),
+    /// The activation, while the results are still in the nearest cache.
+    Activate(Activation),
+}
+
+#[inline(always)]
+fn start_with_bias(out: &mut [f32], bias: &[f32], width: usize) {
+    for (row, b) in out.chunks_exact_mut(width).zip(bias) {
+        row.fill(*b);
+    }
+}
+
+#[inline(always)]
+fn start(out: &mut [f32], bias: &[f32], residual: &[f32], width: usize) {
+    for ((row, b), r) in out.chunks_exact_mut(width).zip(bias).zip(residual.chunks_exact(width)) {
+        for (o, r) in row.iter_mut().zip(r) {
+            *o = r + b;
+        }
+    }
+}
+
+/// `out += weightsᵀ x`: `x` is `[inputs, W]`, `out` `[P, W]`; of the weights, there is an array for
+/// each input.
+#[inline(always)]
+pub(super) fn tile_product<'a, L: Lanes, const W: usize, const P: usize>(
+    l: L,
+    x: &[f32],
+    weights: impl Iterator<Item = &'a [f32; P]> + Clone,
+    out: &mut [f32],
+) {
+    if L::WIDE && W == WIDTH {
+        tile::<L, W, P, P, 2>(l, x, weights, out, 0, 0);
+    } else if L::WIDE {
+        tile::<L, W, P, P, 1>(l, x, weights, out, 0, 0);
+    } else {
+        for column in 0..W / 16 {
+            if P == PANEL {
+                tile::<L, W, P, 6, 1>(l, x, weights.clone(), out, 0, column);
+                tile::<L, W, P, 6, 1>(l, x, weights.clone(), out, 6, column);
+            } else {
+                for row in (0..P).step_by(4) {
+                    tile::<L, W, P, 4, 1>(l, x, weights.clone(), out, row, column);
+                }
+            }
+        }
+    }
+}
+
+/// A tile of `H` rows from `row` on by `N` vectors from `column` on, which stays in registers.
+#[inline(always)]
+fn tile<'a, L: Lanes, const W: usize, const P: usize, const H: usize, const N: usize>(
+    l: L,
+    x: &[f32],
+    weights: impl Iterator<Item = &'a [f32; P]>,
+    out: &mut [f32],
+    row: usize,
+    column: usize,
+) {
+    let out = &mut out.as_chunks_mut::<W>().0[row..row + H];
+    let mut sums = [[l.splat(0.0); N]; H];
+    for (sums, out) in sums.iter_mut().zip(out.iter()) {
+        for (sum, out) in sums.iter_mut().zip(&out.as_chunks::<16>().0[column..column + N]) {
+            *sum = l.load(out);
+        }
+    }
+    for (x, weights) in x.as_chunks::<W>().0.iter().zip(weights) {
+        let x = &x.as_chunks::<16>().0[column..column + N];
+        let mut inputs = [l.splat(0.0); N];
+        for (input, x) in inputs.iter_mut().zip(x) {
+            *input = l.load(x);
+        }
+        for (sums, weight) in sums.iter_mut().zip(&weights[row..row + H]) {
+            let weight = l.splat(*weight);
+            for (sum, input) in sums.iter_mut().zip(inputs) {
+                *sum = l.fma(weight, input, *sum);
+            }
+        }
+    }
+    for (sums, out) in sums.iter().zip(out) {
+        for (sum, out) in sums.iter().zip(&mut out.as_chunks_mut::<16>().0[column..column + N]) {
+            l.store(*sum, out);
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! The forward pass of a BERT encoder on plain slices, made for few cores and short texts.
+//!
+//! - [`layout`]: packed batches in blocks of tokens, features as rows;
+//! - [`lanes`]: the instruction sets;
+//! - [`linear`]: linear layers on packed weights, which do nearly all of the work;
+//! - [`attention`] and [`math`]: the rest.
+//!
+//! A large batch goes through a layer's second half block by block: attention's output, both
+//! norms, the wide middle and the next layer's queries, keys and values stay in a core's own cache,
+//! and two parallel steps a layer are all the threads have to wait for each other. A batch with too
+//! few blocks for that (one text) is split by features instead.
+
+mod attention;
+mod lanes;
+mod layout;
+mod linear;
+mod math;
+mod team;
+
+use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
+
+use attention::{Projected, Room, attend};
+use lanes::{Isa, Lanes};
+use layout::{Span, WIDTH, columns, pieces, rows, width_of};
+pub(super) use linear::Linear;
+use linear::Then;
+pub(super) use math::Activation;
+use math::layer_norm;
+pub(super) use team::Team;
+
+/// Blocks for each thread from which on a batch is shared out by blocks.
+const BLOCKS_A_THREAD: usize = 4;
+
+/// Parts that a product is cut into for each thread, so that one which is held up does not hold up
+/// all.
+const PARTS_A_THREAD: usize = 8;
+
+/// Scale and shift of a `LayerNorm`.
+pub(super) struct Norm {
+    pub(super) gamma: Vec<f32>,
+    pub(super) beta: Vec<f32>,
+}
+
+/// One transformer layer.
+pub(super) struct Layer {
+    /// Queries, keys and values, one after the other; see [`query_scale`].
+    pub(super) qkv: Linear,
+    pub(super) out: Linear,
+    pub(super) out_norm: Norm,
+    pub(super) up: Linear,
+    pub(super) down: Linear,
+    pub(super) down_norm: Norm,
+}
+
+/// What the query's weights and bias are multiplied with when they are loaded, for heads of this
+/// width: attention's own scale, and what makes powers of e powers of 2.
+pub(super) fn query_scale(width: usize) -> f32 {
+    std::f32::consts::LOG2_E / (width as f32).sqrt()
+}
+
+/// The layers, with all that they need to run.
+pub(super) struct Engine {
+    pub(super) layers: Vec<Layer>,
+    pub(super) activation: Activation,
+    pub(super) eps: f32,
+    pub(super) hidden: usize,
+    pub(super) heads: usize,
+    team: Team,
+    isa: Isa,
+    idle: Mutex<Vec<Buffers>>,
+}
+
+/// Room for a batch; kept from one to the next.
+#[derive(Default)]
+struct Buffers {
+    x: Vec<f32>,
+    context: Vec<f32>,
+    y: Vec<f32>,
+    wide: Vec<f32>,
+    qkv: Vec<f32>,
+    attended: Vec<f32>,
+}
+
+/// Room for what a thread does by itself.
+#[derive(Default)]
+struct Own {
+    attention: Room,
+    context: Vec<f32>,
+    y: Vec<f32>,
+    wide: Vec<f32>,
+}
+
+thread_local! {
+    static OWN: RefCell<Own> = RefCell::default();
+}
+
+/// One sequence in a batch.
+#[derive(Clone, Copy)]
+struct Sequence {
+    span: Span,
+    /// Where its attention output begins, and the columns that it has there.
+    attended: usize,
+    stride: usize,
+}
+
+/// Calls a function for the width that a block has.
+macro_rules! with_width {
+    ($width:expr, $W:ident => $body:expr) => {
+        if $width == WIDTH {
+            const $W: usize = WIDTH;
+            $body
+        } else {
+            const $W: usize = layout::HALF;
+            $body
+        }
+    };
+}
+
+impl Engine {
+    pub(super) fn new(
+        layers: Vec<Layer>,
+        activation: Activation,
+        eps: f32,
+        hidden: usize,
+        heads: usize,
+        team: Team,
+    ) -> Self {
+        let isa = Isa::all()[0];
+        Self { layers, activation, eps, hidden, heads, team, isa, idle: Mutex::default() }
+    }
+
+    /// The instruction set that it runs on.
+    pub(super) const fn isa(&self) -> &'static str {
+        self.isa.name()
+    }
+
+    /// The threads that it runs on.
+    pub(super) const fn team(&self) -> &Team {
+        &self.team
+    }
+
+    /// Runs the layers over a batch.
+    ///
+    /// `lengths` are the sequences' token counts; `embed` writes the embedding of the batch's token
+    /// at a place, before its norm, into a slice of `hidden` numbers. With `first_only` the last
+    /// layer computes nothing but each sequence's first token. Returns for each sequence the mean
+    /// over the tokens that were computed.
+    pub(super) fn run(
+        &self,
+        lengths: &[usize],
+        norm: &Norm,
+        first_only: bool,
+        embed: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Vec<Vec<f32>> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = idle().pop().unwrap_or_default();
+        let means = match self.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
+            Isa::Portable(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
+        };
+        idle().push(buffers);
+        means
+    }
+
+    fn run_on<L: Lanes>(
+        &self,
+        l: L,
+        buffers: &mut Buffers,
+        lengths: &[usize],
+        norm: &Norm,
+        first_only: bool,
+        embed: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Vec<Vec<f32>> {
+        let Some((first, last)) = self.layers.first().zip(self.layers.len().checked_sub(1)) else {
+            return Vec::new();
+        };
+        let mut sequences = place(lengths, self.hidden);
+        let mut tokens: usize = lengths.iter().sum();
+        let Buffers { x, context, y, wide, qkv, attended } = buffers;
+        let mut x = sized(x, rows(self.hidden) * columns(tokens));
+        let qkv = sized(qkv, first.qkv.rows() * columns(tokens));
+        self.look_up(l, x, tokens, norm, embed);
+        self.split(l, &first.qkv, x, rows(self.hidden), qkv, Next::Nothing);
+        for (at, layer) in self.layers.iter().enumerate() {
+            let answers = if first_only && at == last {
+                place(&vec![1; lengths.len()], self.hidden)
+            } else {
+                sequences.clone()
+            };
+            let size = answers.last().map_or(0, |s| s.attended + s.stride * self.hidden);
+            let attended = sized(attended, size);
+            self.attend_all(l, qkv, tokens, &sequences, &answers, attended);
+            if first_only && at == last {
+                x = self.keep_first(x, &sequences, tokens);
+                tokens = answers.len();
+                sequences.clone_from(&answers);
+            }
+            let gather = Gather { attended, answers: &answers, tokens, hidden: self.hidden };
+            let next = self.layers.get(at + 1).map(|layer| &layer.qkv);
+            if tokens.div_ceil(WIDTH) >= BLOCKS_A_THREAD * self.team.threads() {
+                self.by_blocks(l, layer, next, gather, x, qkv);
+            } else {
+                self.by_features(l, layer, gather, x, (context, y, wide));
+                if let Some(next) = next {
+                    self.split(l, next, x, rows(self.hidden), qkv, Next::Nothing);
+                }
+            }
+        }
+        self.means(x, &sequences, tokens)
+    }
+
+    fn look_up<L: Lanes>(
+        &self,
+        l: L,
+        x: &mut [f32],
+        tokens: usize,
+        norm: &Norm,
+        embed: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        let rows = rows(self.hidden);
+        let blocks = x.chunks_mut(WIDTH * rows).enumerate().collect();
+        self.team.each(blocks, |(at, block)| {
+            let width = block.len() / rows;
+            block.fill(0.0);
+            let mut embedding = vec![0.0; self.hidden];
+            for column in 0..width.min(tokens - at * WIDTH) {
+                embed(at * WIDTH + column, &mut embedding);
+                for (slot, value) in block.iter_mut().skip(column).step_by(width).zip(&embedding) {
+                    *slot = *value;
+                }
+            }
+            self.norm(l, block, norm);
+        });
+    }
+
+    fn norm<L: Lanes>(&self, l: L, block: &mut [f32], norm: &Norm) {
+        let Norm { gamma, beta } = norm;
+        with_width!(block.len() / rows(self.hidden), W => l.run(
+            #[inline(always)]
+            || layer_norm::<L, W>(l, block, gamma, beta, self.eps),
+        ));
+    }
+
+    fn attend_all<L: Lanes>(
+        &self,
+        l: L,
+        qkv: &[f32],
+        tokens: usize,
+        sequences: &[Sequence],
+        answers: &[Sequence],
+        attended: &mut [f32],
+    ) {
+        let width = self.hidden / self.heads;
+        let from = Projected {
+            blocks: qkv,
+            rows: rows(3 * self.hidden),
+            tokens,
+            hidden: self.hidden,
+            width,
+        };
+        let mut rest = attended;
+        let mut items = Vec::with_capacity(sequences.len() * self.heads);
+        for (sequence, answer) in sequences.iter().zip(answers) {
+            for head in 0..self.heads {
+                let (out, after) = std::mem::take(&mut rest).split_at_mut(answer.stride * width);
+                rest = after;
+                items.push((sequence.span, answer.span.tokens, head, out));
+            }
+        }
+        self.team.each(items, |(span, wanted, head, out)| {
+            with_own(|own| {
+                l.run(
+                    #[inline(always)]
+                    || attend(l, from, span, head, wanted, &mut own.attention, out),
+                );
+            });
+        });
+    }
+
+    /// Gathers the first token of each sequence into a batch of its own, at the front of `x`.
+    fn keep_first<'x>(
+        &self,
+        x: &'x mut [f32],
+        sequences: &[Sequence],
+        tokens: usize,
+    ) -> &'x mut [f32] {
+        let rows = rows(self.hidden);
+        let mut kept = vec![0.0; rows * columns(sequences.len())];
+        for (to, sequence) in sequences.iter().enumerate() {
+            let from = sequence.span.start;
+            let (width, to_width) =
+                (width_of(from / WIDTH, tokens), width_of(to / WIDTH, sequences.len()));
+            let from = &x[from / WIDTH * WIDTH * rows + from % WIDTH..];
+            let to = &mut kept[to / WIDTH * WIDTH * rows + to % WIDTH..];
+            let values = from.iter().step_by(width).take(self.hidden);
+            for (slot, value) in to.iter_mut().step_by(to_width).zip(values) {
+                *slot = *value;
+            }
+        }
+        let x = &mut x[..kept.len()];
+        x.copy_from_slice(&kept);
+        x
+    }
+
+    /// The second half of a layer, a block at a time, and what the next one starts with.
+    fn by_blocks<L: Lanes>(
+        &self,
+        l: L,
+        layer: &Layer,
+        next: Option<&Linear>,
+        gather: Gather<'_>,
+        x: &mut [f32],
+        qkv: &mut [f32],
+    ) {
+        let rows = rows(self.hidden);
+        let qkv_rows = layer.qkv.rows();
+        let blocks = x.chunks_mut(WIDTH * rows).zip(qkv.chunks_mut(WIDTH * qkv_rows));
+        self.team.each(blocks.enumerate().collect(), |(at, (x, qkv))| {
+            with_own(|own| {
+                let width = x.len() / rows;
+                let context = sized(&mut own.context, x.len());
+                let y = sized(&mut own.y, x.len());
+                let wide = sized(&mut own.wide, layer.up.rows() * width);
+                gather.block(at, width, context);
+                with_width!(width, W => l.run(
+                    #[inline(always)]
+                    || {
+                        layer.out.apply::<L, W>(l, context, 0, y, Then::Add(x));
+                        let Norm { gamma, beta } = &layer.out_norm;
+                        layer_norm::<L, W>(l, y, gamma, beta, self.eps);
+                        layer.up.apply::<L, W>(l, y, 0, wide, Then::Activate(self.activation));
+                        layer.down.apply::<L, W>(l, wide, 0, x, Then::Add(y));
+                        let Norm { gamma, beta } = &layer.down_norm;
+                        layer_norm::<L, W>(l, x, gamma, beta, self.eps);
+                        if let Some(next) = next {
+                            next.apply::<L, W>(l, x, 0, qkv, Then::Done);
+                        }
+                    },
+                ));
+            });
+        });
+    }
+
+    /// The second half of a layer, each product shared out by features.
+    fn by_features<L: Lanes>(
+        &self,
+        l: L,
+        layer: &Layer,
+        gather: Gather<'_>,
+        x: &mut [f32],
+        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>),
+    ) {
+        let rows = rows(self.hidden);
+        let (context, y, wide) = room;
+        let y = sized(y, x.len());
+        let wide = sized(wide, x.len() / rows * layer.up.rows());
+        let context = sized(context, x.len());
+        for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
+            gather.block(at, block.len() / rows, block);
+        }
+        self.split(l, &layer.out, context, rows, y, Next::Add(x));
+        y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
+        self.split(l, &layer.up, y, rows, wide, Next::Activate(self.activation));
+        self.split(l, &layer.down, wide, layer.up.rows(), x, Next::Add(y));
+        x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
+    }
+
+    fn means(&self, x: &[f32], sequences: &[Sequence], tokens: usize) -> Vec<Vec<f32>> {
+        let rows = rows(self.hidden);
+        let mean = |sequence: &Sequence| {
+            let mut mean = vec![0.0; self.hidden];
+            for (block, width, column, count) in pieces(sequence.span, tokens) {
+                let block = x[block * WIDTH * rows..].chunks_exact(width);
+                for (mean, row) in mean.iter_mut().zip(block) {
+                    *mean += row[column..column + count].iter().sum::<f32>();
+                }
+            }
+            let share = 1.0 / sequence.span.tokens as f32;
+            for value in &mut mean {
+                *value *= share;
+            }
+            mean
+        };
+        let mut means = vec![Vec::new(); sequences.len()];
+        self.team.each(sequences.iter().zip(&mut means).collect(), |(s, to)| *to = mean(s));
+        means
+    }
+
+    /// Applies a linear layer to all blocks of `x`, which have `x_rows` rows each, a few panels at
+    /// a time.
+    fn split<L: Lanes>(
+        &self,
+        l: L,
+        linear: &Linear,
+        x: &[f32],
+        x_rows: usize,
+        out: &mut [f32],
+        next: Next<'_>,
+    ) {
+        let rows = linear.rows();
+        let blocks = out.len().div_ceil(WIDTH * rows);
+        let panels = rows / linear::PANEL;
+        let parts = (PARTS_A_THREAD * self.team.threads()).div_ceil(blocks).min(panels);
+        let some = panels.div_ceil(parts);
+        let mut items = Vec::with_capacity(blocks * parts);
+        for (at, block) in out.chunks_mut(WIDTH * rows).enumerate() {
+            let width = block.len() / rows;
+            for (part, out) in block.chunks_mut(some * linear::PANEL * width).enumerate() {
+                items.push((at, part * some, width, out));
+            }
+        }
+        self.team.each(items, |(at, first, width, out)| {
+            let x = &x[at * WIDTH * x_rows..][..width * x_rows];
+            let then = match next {
+                Next::Nothing => Then::Done,
+                Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),
+                Next::Activate(activation) => Then::Activate(activation),
+            };
+            with_width!(width, W => l.run(
+                #[inline(always)]
+                || linear.apply::<L, W>(l, x, first, out, then),
+            ));
+        });
+    }
+}
+
+/// What follows the product of a layer that is shared out by features.
+#[derive(Clone, Copy)]
+enum Next<'a> {
+    Nothing,
+    /// Blocks of the same shape are added.
+    Add(&'a [f32]),
+    Activate(Activation),
+}
+
+/// Attention's output, on its way from sequences back into blocks.
+#[derive(Clone, Copy)]
+struct Gather<'a> {
+    attended: &'a [f32],
+    /// Where the sequences are, there and in the batch.
+    answers: &'a [Sequence],
+    tokens: usize,
+    hidden: usize,
+}
+
+impl Gather<'_> {
+    fn block(&self, at: usize, width: usize, out: &mut [f32]) {
+        let (begin, end) = (at * WIDTH, (at * WIDTH + width).min(self.tokens));
+        let first = self.answers.partition_point(|s| s.span.start + s.span.tokens <= begin);
+        for sequence in self.answers[first..].iter().take_while(|s| s.span.start < end) {
+            let from = begin.max(sequence.span.start);
+            let count = end.min(sequence.span.start + sequence.span.tokens) - from;
+            let source = &self.attended[sequence.attended + from - sequence.span.start..];
+            let rows = out[from - begin..].chunks_mut(width).take(self.hidden);
+            for (to, source) in rows.zip(source.chunks(sequence.stride)) {
+                to[..count].copy_from_slice(&source[..count]);
+            }
+        }
+    }
+}
+
+/// Sequences of these lengths, one after the other.
+fn place(lengths: &[usize], hidden: usize) -> Vec<Sequence> {
+    let (mut start, mut attended) = (0, 0);
+    let place = lengths.iter().map(|&tokens| {
+        let stride = columns(tokens);
+        let placed = Sequence { span: Span { start, tokens }, attended, stride };
+        start += tokens;
+        attended += stride * hidden;
+        placed
+    });
+    place.collect()
+}
+
+/// The first `len` numbers of a buffer that grows to the largest batch.
+fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// Lends the thread's own room to work that hands nothing to other threads.
+fn with_own(work: impl FnOnce(&mut Own)) {
+    OWN.with_borrow_mut(work);
+}

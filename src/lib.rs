@@ -14,6 +14,7 @@
 //! | | [`config`], [`lifecycle`] | settings in layers; tracked tasks, soft and hard shutdown |
 //! | 6 | [`triage`] | **the service**: assess, decide, draft, import |
 //! | | [`access`] | who may come in: keys, users, sessions |
+//! | | [`backtest`] | how well labels would have been told on a desk's own history |
 //! | | [`sample`] | the built-in history of an invented company |
 //! | 5 | [`index`] | the resolved tickets most like a vector |
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
@@ -35,6 +36,7 @@
 
 pub mod access;
 pub mod app;
+pub mod backtest;
 pub mod classify;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,6 @@
 //! `deskhand-eval`: what Deskhand is worth, measured.
 
+mod backtest;
 mod bench;
 mod bench_embed;
 mod bench_index;
@@ -8,6 +9,8 @@ mod leave_one_out;
 mod output;
 mod redaction;
 mod sample;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,6 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backtest(backtest::Args),
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
@@ -33,14 +37,16 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let Cli { command, model } = Cli::parse();
     match command {
-        Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
-        Command::Redaction(args) => redaction::run(&args),
-        Command::Sample(args) => sample::run(&model, args).await,
-        Command::BenchEmbed(args) => bench_embed::run(&model, args).await,
-        Command::BenchTriage(args) => bench::run(&model, args).await,
-        Command::BenchIndex(args) => bench_index::run(args).await,
+        Command::Backtest(args) => return backtest::run(&model, args).await,
+        Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await?,
+        Command::Redaction(args) => redaction::run(&args)?,
+        Command::Sample(args) => sample::run(&model, args).await?,
+        Command::BenchEmbed(args) => bench_embed::run(&model, args).await?,
+        Command::BenchTriage(args) => bench::run(&model, args).await?,
+        Command::BenchIndex(args) => bench_index::run(args).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

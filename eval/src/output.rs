@@ -14,6 +14,11 @@ pub(crate) fn line(text: &str) -> Result<()> {
     }
 }
 
+/// Says something beside the result.
+pub(crate) fn note(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}
+
 /// A bar on standard error; nothing where that is no terminal.
 pub(crate) fn bar(total: usize, message: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:28!} {wide_bar} {pos:>7}/{len} {eta:>4}");

@@ -196,8 +196,8 @@ impl Bundle {
             file: folder.join(file).display().to_string(),
             reason,
         };
-        let manifest: BundleManifest = serde_json::from_slice(&read(MANIFEST)?)
-            .map_err(|e| wrong(MANIFEST, e.to_string()))?;
+        let manifest: BundleManifest =
+            serde_json::from_slice(&read(MANIFEST)?).map_err(|e| wrong(MANIFEST, e.to_string()))?;
         if manifest.format != FORMAT {
             let reason = format!("format {}; this version reads {FORMAT}", manifest.format);
             return Err(wrong(MANIFEST, reason));
@@ -227,7 +227,8 @@ impl Bundle {
 /// The model's numbers as a safetensors file.
 fn weights(model: &FieldModel) -> Vec<u8> {
     let floats = |v: &[f32]| v.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    let small = |v: &mut dyn Iterator<Item = u16>| v.flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let small =
+        |v: &mut dyn Iterator<Item = u16>| v.flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let (hashes, rarity) = model.views.vocabulary.parts();
     let (mut confidence, mut correct, mut predicted) = (Vec::new(), Vec::new(), Vec::new());
     for (p, right, class) in model.promises.answers() {
@@ -279,11 +280,19 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
     };
     let floats = |name: &str| -> Result<Vec<f32>, String> {
         let bytes = raw(name, Dtype::F32)?;
-        let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(format!("{name} holds values that are no numbers")) }
+        let values: Vec<f32> =
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            Err(format!("{name} holds values that are no numbers"))
+        }
     };
     let small = |name: &str| -> Result<Vec<u16>, String> {
-        Ok(raw(name, Dtype::U16)?.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect())
+        Ok(raw(name, Dtype::U16)?
+            .chunks_exact(2)
+            .map(|b| u16::from_le_bytes([b[0], b[1]]))
+            .collect())
     };
     let hashes = raw("terms", Dtype::U64)?
         .chunks_exact(8)

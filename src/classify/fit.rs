@@ -126,7 +126,8 @@ pub fn fit(
     let k = if n * classes <= SMALL { FOLDS_OF_SMALL } else { FOLDS };
     let known = support.iter().filter(|s| **s > 0).count();
     let enough = n >= STACK_ROWS_PER_CLASS * known && known > 1;
-    let folds = if enough { splits::folds(history.groups, &labels, k, options.seed).ok() } else { None };
+    let folds =
+        if enough { splits::folds(history.groups, &labels, k, options.seed).ok() } else { None };
     let steps = 1 + folds.as_ref().map_or(0, |_| k + 1 + FOLDS);
     let mut done = 0;
     let mut step = || {
@@ -328,7 +329,9 @@ impl<F: Fn(usize) -> bool> Hiding<'_, F> {
             .enumerate()
             .map(|(class, words)| match (self.shown)(class) {
                 true => words.clone(),
-                false => ClassWords { vector: vec![0.0; words.vector.len()], terms: Terms::default() },
+                false => {
+                    ClassWords { vector: vec![0.0; words.vector.len()], terms: Terms::default() }
+                }
             })
             .collect();
         History { words: &words, ..self.history }.views(rows, seed)

@@ -122,7 +122,8 @@ impl Vocabulary {
             }
         }
         let least = if n > KEEP_RARE_UP_TO { 2 } else { 1 };
-        let mut kept: Vec<(u64, u32)> = documents.into_iter().filter(|&(_, d)| d >= least).collect();
+        let mut kept: Vec<(u64, u32)> =
+            documents.into_iter().filter(|&(_, d)| d >= least).collect();
         if kept.len() > MAX_TERMS {
             kept.sort_unstable_by_key(|&(hash, d)| (std::cmp::Reverse(d), hash));
             kept.truncate(MAX_TERMS);

@@ -52,13 +52,15 @@ impl Novelty {
             return Self::default();
         }
         // Both sides weigh the same, however many there are.
-        let sides = [(known, 1.0, 0.5 / known.len() as f64), (hidden, 0.0, 0.5 / hidden.len() as f64)];
+        let sides =
+            [(known, 1.0, 0.5 / known.len() as f64), (hidden, 0.0, 0.5 / hidden.len() as f64)];
         let n = (known.len() + hidden.len()) as f64;
         let loss = |at: &[f64]| {
             let (mut loss, mut gradient) = (0.0, vec![0.0; SIGNS + 1]);
             for (rows, truth, weight) in sides {
                 for row in rows {
-                    let z = at[SIGNS] + row.iter().zip(at).map(|(x, w)| f64::from(*x) * w).sum::<f64>();
+                    let z =
+                        at[SIGNS] + row.iter().zip(at).map(|(x, w)| f64::from(*x) * w).sum::<f64>();
                     let p = 1.0 / (1.0 + (-z).exp());
                     loss += weight * ((1.0 + (-z.abs()).exp()).ln() + z.max(0.0) - truth * z);
                     for (g, x) in gradient.iter_mut().zip(row) {

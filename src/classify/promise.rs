@@ -68,8 +68,7 @@ impl Promises {
 
     /// The answers, surest first.
     pub fn answers(&self) -> impl ExactSizeIterator<Item = (f32, bool, usize)> + '_ {
-        (0..self.confidence.len())
-            .map(|i| (self.confidence[i], self.correct[i], self.predicted[i]))
+        (0..self.confidence.len()).map(|i| (self.confidence[i], self.correct[i], self.predicted[i]))
     }
 
     /// How many there are.

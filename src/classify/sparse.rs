@@ -42,8 +42,7 @@ impl SparsePlanes {
         if total > MAX_WEIGHTS {
             let mut sizes: Vec<f32> =
                 planes.iter().flat_map(|p| p.weights.iter().map(|w| w.abs())).collect();
-            let (_, least, _) =
-                sizes.select_nth_unstable_by(total - MAX_WEIGHTS, f32::total_cmp);
+            let (_, least, _) = sizes.select_nth_unstable_by(total - MAX_WEIGHTS, f32::total_cmp);
             let least = *least;
             for plane in &mut planes {
                 let pairs = plane.terms.iter().zip(&plane.weights).filter(|(_, w)| w.abs() > least);
@@ -75,7 +74,8 @@ impl SparsePlanes {
     pub(super) fn margins(&self, vector: &SparseVector, margins: &mut [f32]) {
         margins.copy_from_slice(&self.bias);
         for (&term, x) in vector.terms.iter().zip(&vector.weights) {
-            let range = self.starts[term as usize] as usize..self.starts[term as usize + 1] as usize;
+            let range =
+                self.starts[term as usize] as usize..self.starts[term as usize + 1] as usize;
             for (class, weight) in self.classes[range.clone()].iter().zip(&self.weights[range]) {
                 margins[usize::from(*class)] += weight * x;
             }

@@ -35,8 +35,7 @@ impl Stack {
 
     /// Fits to rows of views (`rows × VIEWS × classes`) and their classes.
     pub(super) fn fit(rows: &[f32], labels: &[usize], classes: usize) -> Self {
-        let start: Vec<f64> =
-            PRIOR.into_iter().chain(std::iter::repeat_n(0.0, classes)).collect();
+        let start: Vec<f64> = PRIOR.into_iter().chain(std::iter::repeat_n(0.0, classes)).collect();
         let best = minimise(start, |w| loss(rows, labels, classes, w));
         let mut weights = [0.0; VIEWS];
         for (to, from) in weights.iter_mut().zip(&best) {

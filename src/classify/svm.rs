@@ -132,7 +132,8 @@ pub fn fit<T: Send>(
     (0..classes)
         .into_par_iter()
         .map(|class| {
-            let mut random = Rng::with_seed(seed ^ (class as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut random =
+                Rng::with_seed(seed ^ (class as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let chosen = choose(labels, class, &mut random);
             finish(class, descend(rows, labels, class, cost, &squares, chosen, &mut random))
         })

@@ -9,7 +9,7 @@ const STOREYS: [&[&str]; 7] = [
     &["model", "classify", "exports"],
     &["inference", "store"],
     &["index"],
-    &["triage", "access", "sample"],
+    &["triage", "access", "backtest", "sample"],
     &["http", "config", "lifecycle"],
 ];
 

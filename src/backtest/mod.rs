@@ -1,0 +1,17 @@
+//! How well a desk's labels would have been told on its own history, honestly: what is judged was
+//! never learned from, near-duplicates never stand on both sides, and every figure has an interval
+//! and a baseline beside it.
+//!
+//! [`prepare`] reads tickets as the service would; [`Parts`] says which rows serve for what;
+//! [`run`] fits, scores and compares.
+
+mod baselines;
+mod figures;
+mod parts;
+mod prepare;
+mod run;
+
+pub use figures::{Baselines, CoverageAt, Figures, OutOfScope, ScopePair};
+pub use parts::{Parts, PartsError, Plan};
+pub use prepare::{Prepared, describe, prepare, readable};
+pub use run::{Regime, RunError, Settings, run};

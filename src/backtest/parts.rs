@@ -1,0 +1,199 @@
+//! Which rows serve for what.
+
+use std::collections::BTreeSet;
+
+use crate::exports::LabelledTicket;
+use crate::judge::splits::{self, SplitError};
+
+/// The share that is judged by where the data name no part for it.
+const TEST_SHARE: f64 = 0.2;
+
+/// Rows by what they serve for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Learned from.
+    pub fit: Vec<usize>,
+    /// Only calibrated on.
+    pub calibrate: Vec<usize>,
+    /// Judged by.
+    pub score: Vec<usize>,
+    /// Scored too, but of no class.
+    pub out_of_scope: Vec<usize>,
+    /// In words.
+    pub how: String,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Rows from this one on are of a file of their own, to be judged by.
+    pub test_from: Option<usize>,
+    /// The part that is scored.
+    pub score: Option<String>,
+    /// So many parts in turn instead.
+    pub folds: Option<usize>,
+    /// So many tickets of each label to learn from.
+    pub per_class: Option<usize>,
+    /// For what is left to chance.
+    pub seed: u64,
+}
+
+/// Data that cannot be divided as asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PartsError {
+    /// No part of that name.
+    #[error("no ticket is of the split {wanted:?}; there are: {found}")]
+    NoSuchPart {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        found: String,
+    },
+    /// The split's rules.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// One side is empty.
+    #[error("there is no labelled ticket {0}")]
+    Nothing(&'static str),
+}
+
+impl Plan {
+    /// Divides labelled tickets; more than once if in folds. `classes` holds each row's label by
+    /// number, and `groups` its near-duplicates' number.
+    ///
+    /// # Errors
+    /// There is no such part, or one side would be empty.
+    pub fn divide(
+        &self,
+        tickets: &[LabelledTicket],
+        classes: &[u32],
+        groups: &[usize],
+    ) -> Result<Vec<Parts>, PartsError> {
+        let mut all = match self.folds {
+            Some(k) => self.in_folds(tickets, classes, groups, k)?,
+            None => vec![self.once(tickets, classes, groups)?],
+        };
+        for parts in &mut all {
+            if let Some(n) = self.per_class {
+                parts.fit = splits::per_class(&parts.fit, classes, n, self.seed);
+                // A sample is all there is: nothing may come from rows outside it.
+                parts.calibrate.clear();
+                parts.how = format!("{}; {n} tickets of each label, seed {}", parts.how, self.seed);
+            }
+            if parts.fit.is_empty() {
+                return Err(PartsError::Nothing("to learn from"));
+            }
+            if parts.score.is_empty() {
+                return Err(PartsError::Nothing("to be judged by"));
+            }
+        }
+        Ok(all)
+    }
+
+    fn once(
+        &self,
+        tickets: &[LabelledTicket],
+        classes: &[u32],
+        groups: &[usize],
+    ) -> Result<Parts, PartsError> {
+        let named = |row: usize| tickets[row].split.as_deref().unwrap_or_default();
+        let rows = 0..tickets.len();
+        if let Some(first) = self.test_from {
+            return Ok(sort(tickets, rows, "a file of its own is scored", |row| {
+                if row >= first { Role::Score } else { learning(named(row)) }
+            }));
+        }
+        let names: BTreeSet<&str> =
+            tickets.iter().map(|t| t.split.as_deref().unwrap_or_default()).collect();
+        let wanted = match &self.score {
+            Some(name) => Some(name.as_str()),
+            None if names.len() > 1 => Some("test"),
+            None => None,
+        };
+        if let Some(wanted) = wanted {
+            if !names.contains(wanted) {
+                let found =
+                    names.into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join(", ");
+                return Err(PartsError::NoSuchPart { wanted: wanted.to_owned(), found });
+            }
+            let how = format!("the data's own split; {wanted} is scored");
+            return Ok(sort(tickets, rows, &how, |row| match named(row) {
+                name if name == wanted => Role::Score,
+                "test" => Role::Nothing,
+                name => learning(name),
+            }));
+        }
+        let dated = tickets.iter().filter(|t| t.created_at.is_some()).count();
+        let (split, how) = if dated * 2 > tickets.len() {
+            let times: Vec<_> = tickets.iter().map(|t| t.created_at).collect();
+            (splits::by_time(&times, groups, TEST_SHARE)?, "the latest fifth is scored".to_owned())
+        } else {
+            let all: Vec<usize> = rows.clone().collect();
+            let split = splits::carve(&all, groups, classes, TEST_SHARE, self.seed)?;
+            (
+                split,
+                format!(
+                    "a fifth by chance is scored, near-duplicates together, seed {}",
+                    self.seed
+                ),
+            )
+        };
+        let scored: BTreeSet<usize> = split.test.into_iter().collect();
+        Ok(sort(
+            tickets,
+            rows,
+            &how,
+            |row| {
+                if scored.contains(&row) { Role::Score } else { Role::Fit }
+            },
+        ))
+    }
+
+    fn in_folds(
+        &self,
+        tickets: &[LabelledTicket],
+        classes: &[u32],
+        groups: &[usize],
+        k: usize,
+    ) -> Result<Vec<Parts>, PartsError> {
+        let folds = splits::folds(groups, classes, k, self.seed)?;
+        let how = format!("{k} folds, near-duplicates together, seed {}", self.seed);
+        let fold = |fold| {
+            sort(tickets, 0..tickets.len(), &how, |row| {
+                if folds[row] == fold { Role::Score } else { Role::Fit }
+            })
+        };
+        Ok((0..k).map(fold).collect())
+    }
+}
+
+enum Role {
+    Fit,
+    Calibrate,
+    Score,
+    Nothing,
+}
+
+/// `valid` and `tune` are learned from as well: whatever is selected is selected by folds.
+fn learning(name: &str) -> Role {
+    if name == "calibration" { Role::Calibrate } else { Role::Fit }
+}
+
+fn sort(
+    tickets: &[LabelledTicket],
+    rows: std::ops::Range<usize>,
+    how: &str,
+    role: impl Fn(usize) -> Role,
+) -> Parts {
+    let mut parts = Parts { how: how.to_owned(), ..Parts::default() };
+    for row in rows {
+        match (role(row), tickets[row].in_scope()) {
+            (Role::Fit, true) => parts.fit.push(row),
+            (Role::Calibrate, true) => parts.calibrate.push(row),
+            (Role::Score, true) => parts.score.push(row),
+            (Role::Score, false) => parts.out_of_scope.push(row),
+            _ => {}
+        }
+    }
+    parts
+}

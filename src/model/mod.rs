@@ -12,13 +12,13 @@ mod hub;
 mod kernels;
 pub mod manifest;
 mod ops;
-mod simd;
+pub mod simd;
 pub mod tokenize;
 
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, sha256};
 pub use encoder::{Encoder, EncoderError};
 pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
-pub use manifest::{Manifest, ModelFile};
+pub use manifest::{Manifest, ManifestError, ModelFile, Pooling};
 pub(crate) use simd::widest;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};

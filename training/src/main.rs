@@ -4,6 +4,10 @@ mod data;
 mod finetune;
 mod output;
 
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 

@@ -217,8 +217,15 @@ mod tests {
             loss.to_scalar::<f32>().unwrap()
         };
         assert!(loss(0, labels[0], Some(0)) < loss(0, labels[1], Some(0)));
-        // Its own copy would be the nearest of all.
-        assert!(loss(0, labels[0], Some(0)) > loss(0, labels[0], None) - 0.1);
+        // Its own copy, were it not left out, would be the likeliest of its class.
+        let nearest_own = loss(0, labels[0], None);
+        let known = matrix(&rows[1..]).unwrap();
+        let without = Others { vectors: &known, labels: &labels[1..] };
+        let row = matrix(&rows[..1]).unwrap();
+        let expected = contrastive(&row, &labels[..1], &[None], &without, 0.1).unwrap();
+        let expected = expected.to_scalar::<f32>().unwrap();
+        assert!((loss(0, labels[0], Some(0)) - expected).abs() < 1e-5);
+        assert!((nearest_own - expected).abs() > 1e-3);
         // A class that nobody else has pulls nowhere.
         let alone = Others { vectors: &memory, labels: &[7; 30] };
         let row = matrix(&rows[..1]).unwrap();

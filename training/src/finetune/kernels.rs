@@ -300,12 +300,18 @@ impl Head {
 pub(super) fn attention(qkv: &[f32], bias: &[f32], heads: &Heads) -> Vec<f32> {
     let hidden = bias.len() / 3;
     let mut out = vec![0.0; qkv.len() / 3];
-    each_head(qkv, bias, heads, |head, first, column| {
-        let attended = head.attended(heads.dropout);
-        for (n, row) in attended.chunks_exact(head.width).enumerate() {
-            out[(first + n) * hidden + column..][..head.width].copy_from_slice(row);
-        }
-    });
+    each_head(
+        qkv,
+        bias,
+        heads,
+        #[inline(always)]
+        |head, first, column| {
+            let attended = head.attended(heads.dropout);
+            for (n, row) in attended.chunks_exact(head.width).enumerate() {
+                out[(first + n) * hidden + column..][..head.width].copy_from_slice(row);
+            }
+        },
+    );
     out
 }
 
@@ -318,19 +324,25 @@ pub(super) fn attention_gradient(
 ) -> (Vec<f32>, Vec<f32>) {
     let hidden = bias.len() / 3;
     let (mut dqkv, mut dbias) = (vec![0.0; qkv.len()], vec![0.0; bias.len()]);
-    each_head(qkv, bias, heads, |head, first, column| {
-        let mut own = Vec::with_capacity(head.tokens * head.width);
-        for n in first..first + head.tokens {
-            own.extend_from_slice(&grad[n * hidden + column..][..head.width]);
-        }
-        let gradients = head.gradients(&own, heads.dropout);
-        for (which, gradient) in gradients.iter().enumerate() {
-            for (n, row) in gradient.chunks_exact(head.width).enumerate() {
-                let at = (first + n) * 3 * hidden + which * hidden + column;
-                dqkv[at..][..head.width].copy_from_slice(row);
+    each_head(
+        qkv,
+        bias,
+        heads,
+        #[inline(always)]
+        |head, first, column| {
+            let mut own = Vec::with_capacity(head.tokens * head.width);
+            for n in first..first + head.tokens {
+                own.extend_from_slice(&grad[n * hidden + column..][..head.width]);
             }
-        }
-    });
+            let gradients = head.gradients(&own, heads.dropout);
+            for (which, gradient) in gradients.iter().enumerate() {
+                for (n, row) in gradient.chunks_exact(head.width).enumerate() {
+                    let at = (first + n) * 3 * hidden + which * hidden + column;
+                    dqkv[at..][..head.width].copy_from_slice(row);
+                }
+            }
+        },
+    );
     // The key's bias adds the same to every score of a query: its gradient is zero.
     for row in dqkv.chunks_exact(3 * hidden) {
         for (n, (db, d)) in dbias.iter_mut().zip(row).enumerate() {

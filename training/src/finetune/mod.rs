@@ -101,6 +101,10 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
         rows.unusable,
     ))?;
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    ensure!(
+        fs::canonicalize(&args.out)? != fs::canonicalize(base_folder)?,
+        "--out is the folder of the encoder to begin with; name another"
+    );
     let identity = Identity {
         data: sha256(&args.data)?,
         label: args.label.clone(),
@@ -117,12 +121,15 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
         |rows_: &[usize], what: &str| examples(&rows, rows_, &labels, &tokenizer, &encoder, what);
     let train = examples(&split.train, "Embedding, training")?;
     let valid = examples(&split.valid, "Embedding, validation")?;
-    let frozen = judge((&train.frozen, &train), (&valid.frozen, &valid), labels.len())?;
     drop(encoder);
 
     let device = Device::cuda_if_available(0)?;
     // A GPU is one queue; more threads would only wait for it in turn.
     let workers = Workers::new(if device.is_cpu() { threads } else { 1 })?;
+    let judged = |known: &[Vec<f32>], asked: &[Vec<f32>]| {
+        workers.together(|| judge((known, &train), (asked, &valid), labels.len()))
+    };
+    let frozen = judged(&train.frozen, &valid.frozen)?;
     let model = Model::load(base, base_folder, &device)?;
     let mut trainer = Trainer::new(settings, &model, &workers, [&train, &valid], labels.len())?;
     if args.resume && args.out.join(checkpoint::FILE).exists() {
@@ -140,7 +147,7 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
         result::embed(&encoder, &examples.tokens, |n| progress.inc(n as u64))
     };
     let (known, asked) = (vectors(&train, "Judging, training")?, vectors(&valid, "Judging")?);
-    let tuned = judge((&known, &train), (&asked, &valid), labels.len())?;
+    let tuned = judged(&known, &asked)?;
     let comparison = Comparison { frozen, tuned };
     let history = &trainer.standing.history;
     let best = trainer.standing.best.unwrap_or_default();

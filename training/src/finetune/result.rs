@@ -134,25 +134,23 @@ impl Comparison {
         let both = format!("right where the frozen one was wrong: {gained}; the other way: {lost}");
         match gained.cmp(&lost) {
             std::cmp::Ordering::Greater if p < 0.05 => {
-                format!("the fine-tuned encoder beats the frozen one ({both}; p = {p:.3})")
+                format!("the fine-tuned encoder beats the frozen one ({both}; p = {p:.2e})")
             }
             std::cmp::Ordering::Greater => format!(
                 "the fine-tuned encoder is ahead of the frozen one, by no more than chance may do \
-                 ({both}; p = {p:.3})"
+                 ({both}; p = {p:.2})"
             ),
             _ => format!("the fine-tuned encoder does NOT beat the frozen one ({both})"),
         }
     }
 
-    /// Answers of planes and neighbours together that the tuning put right, and that it spoiled.
+    /// Rows that planes got right only after the tuning, and only before.
     fn changed(&self) -> (usize, usize) {
-        let count = |from: &Judged, to: &Judged| {
-            let pairs =
-                |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|(a, b)| !**a && **b).count();
-            // Each row once: where the two ways of judging disagree, they cancel out.
-            pairs(&from.planes, &to.planes)
-        };
-        (count(&self.frozen, &self.tuned), count(&self.tuned, &self.frozen))
+        let pairs = || self.frozen.planes.iter().zip(&self.tuned.planes);
+        (
+            pairs().filter(|(frozen, tuned)| !**frozen && **tuned).count(),
+            pairs().filter(|(frozen, tuned)| **frozen && !**tuned).count(),
+        )
     }
 
     /// As JSON.

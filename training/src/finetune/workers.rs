@@ -31,14 +31,17 @@ impl Workers {
         let threads = self.alone.len();
         let work = &work;
         let mut shares = std::thread::scope(|scope| {
-            let start = |(first, pool): (usize, &'_ ThreadPool)| {
-                let run = move || (first..count).step_by(threads).map(work).collect::<Vec<_>>();
-                // A scoped pool thread would need the pool to outlive the scope; a plain thread
-                // that waits for it costs nothing beside a pass.
-                scope.spawn(move || pool.install(run))
-            };
             // Collected first: all have to be started before one is waited for.
-            let started: Vec<_> = self.alone.iter().enumerate().map(start).collect();
+            let started: Vec<_> = self
+                .alone
+                .iter()
+                .enumerate()
+                .map(|(first, pool)| {
+                    let share =
+                        move || (first..count).step_by(threads).map(work).collect::<Vec<_>>();
+                    scope.spawn(move || pool.install(share))
+                })
+                .collect();
             let ended = started.into_iter().map(|thread| thread.join().map(Vec::into_iter));
             ended.collect::<Result<Vec<_>, _>>()
         })

@@ -16,6 +16,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// A ticket with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
+    /// Its line in the file, from 1.
+    pub(crate) line: usize,
     /// Subject and body, cleaned as the service cleans them.
     pub(crate) text: String,
     /// The label.
@@ -56,7 +58,7 @@ pub(crate) fn read(path: &Path, label: &str) -> Result<Rows> {
         if !row.is_object() {
             bail!("{}: expected a JSON object, one ticket a line", place());
         }
-        found.take(&row, label).with_context(place)?;
+        found.take(&row, label, number + 1).with_context(place)?;
     }
     ensure!(
         !found.rows.is_empty(),
@@ -66,7 +68,7 @@ pub(crate) fn read(path: &Path, label: &str) -> Result<Rows> {
 }
 
 impl Rows {
-    fn take(&mut self, row: &Value, label: &str) -> Result<()> {
+    fn take(&mut self, row: &Value, label: &str, line: usize) -> Result<()> {
         let field = |name: &str| match &row[name] {
             Value::Null => Ok(String::new()),
             Value::String(text) => Ok(text.clone()),
@@ -86,7 +88,7 @@ impl Rows {
         if text.is_empty() || label.is_empty() {
             self.unusable += 1;
         } else {
-            self.rows.push(Row { text, label, split: field("split")? });
+            self.rows.push(Row { line, text, label, split: field("split")? });
         }
         Ok(())
     }
@@ -116,6 +118,7 @@ mod tests {
         for path in [plain, zipped] {
             let read = read(&path, "team").unwrap();
             let row = Row {
+                line: 1,
                 text: "VPN\nis down".to_owned(),
                 label: "Network".to_owned(),
                 split: "train".to_owned(),

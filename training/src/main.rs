@@ -24,9 +24,16 @@ enum Command {
     Finetune(finetune::Args),
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    // Training threads each run a whole pass. candle would share out every addition within it once
+    // more, over threads that spin while they wait: twice the processor time for nothing.
+    #[expect(unsafe_code, reason = "candle reads this from the environment alone")]
+    // SAFETY: no other thread has been started that could read the environment meanwhile.
+    unsafe {
+        std::env::set_var("CANDLE_NUM_THREADS", "1");
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
     match Cli::parse().command {
-        Command::Finetune(args) => finetune::run(args).await,
+        Command::Finetune(args) => runtime.block_on(finetune::run(args)),
     }
 }

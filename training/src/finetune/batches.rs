@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn row(text: &str, label: &str, split: &str) -> Row {
-        Row { text: text.to_owned(), label: label.to_owned(), split: split.to_owned() }
+        Row { line: 0, text: text.to_owned(), label: label.to_owned(), split: split.to_owned() }
     }
 
     proptest! {

@@ -164,6 +164,8 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
                 rows.rows.len() - split.train.len() - split.valid.len(),
             "out_of_scope": rows.out_of_scope, "unusable": rows.unusable,
         },
+        // What the encoder has not learned from: what is fitted on top of it is selected by these.
+        "validation_lines": split.valid.iter().map(|n| rows.rows[*n].line).collect::<Vec<_>>(),
         "settings": settings,
         "steps": trainer.optimiser.steps,
         "best_epoch": best + 1,

@@ -28,7 +28,7 @@ pub(crate) struct Row {
 
 /// The rows that have a text and the label and are in scope, and how many were left out.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct Dataset {
     /// In the file's order.
     pub(crate) rows: Vec<Row>,
     /// Without the label, or without a word of text.
@@ -41,13 +41,13 @@ pub(crate) struct Rows {
 ///
 /// # Errors
 /// The file cannot be read, a line is no JSON object, or no row has the label.
-pub(crate) fn read(path: &Path, label: &str) -> Result<Rows> {
+pub(crate) fn read(path: &Path, label: &str) -> Result<Dataset> {
     let name = path.display().to_string();
     let mut file = BufReader::new(File::open(path).with_context(|| name.clone())?);
     let zipped = file.fill_buf().with_context(|| name.clone())?.starts_with(&GZIP);
     let reader: Box<dyn Read> =
         if zipped { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    let mut found = Rows::default();
+    let mut found = Dataset::default();
     for (number, line) in BufReader::new(reader).lines().enumerate() {
         let place = || format!("{name}, line {}", number + 1);
         let line = line.with_context(place)?;
@@ -67,7 +67,7 @@ pub(crate) fn read(path: &Path, label: &str) -> Result<Rows> {
     Ok(found)
 }
 
-impl Rows {
+impl Dataset {
     fn take(&mut self, row: &Value, label: &str, line: usize) -> Result<()> {
         let field = |name: &str| match &row[name] {
             Value::Null => Ok(String::new()),

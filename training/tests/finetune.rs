@@ -1,4 +1,5 @@
 //! `deskhand-train finetune` as a person runs it, on a tiny encoder.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 

@@ -170,7 +170,7 @@ pub(super) fn add_norm_gradient(
 
 /// The shape of self-attention within each sequence of a packed batch.
 #[derive(Debug, Clone)]
-pub(super) struct Heads {
+pub(super) struct Packing {
     /// Tokens of each sequence, in order.
     pub(super) lengths: Vec<usize>,
     /// Attention heads.
@@ -297,16 +297,16 @@ impl Head {
 
 /// Multi-head self-attention within each sequence of a packed batch (Vaswani et al. 2017).
 /// `qkv` is `[tokens, 3 × hidden]` before its bias; the result is `[tokens, hidden]`.
-pub(super) fn attention(qkv: &[f32], bias: &[f32], heads: &Heads) -> Vec<f32> {
+pub(super) fn attention(qkv: &[f32], bias: &[f32], packing: &Packing) -> Vec<f32> {
     let hidden = bias.len() / 3;
     let mut out = vec![0.0; qkv.len() / 3];
     each_head(
         qkv,
         bias,
-        heads,
+        packing,
         #[inline(always)]
         |head, first, column| {
-            let attended = head.attended(heads.dropout);
+            let attended = head.attended(packing.dropout);
             for (n, row) in attended.chunks_exact(head.width).enumerate() {
                 out[(first + n) * hidden + column..][..head.width].copy_from_slice(row);
             }
@@ -319,7 +319,7 @@ pub(super) fn attention(qkv: &[f32], bias: &[f32], heads: &Heads) -> Vec<f32> {
 pub(super) fn attention_gradient(
     qkv: &[f32],
     bias: &[f32],
-    heads: &Heads,
+    packing: &Packing,
     grad: &[f32],
 ) -> (Vec<f32>, Vec<f32>) {
     let hidden = bias.len() / 3;
@@ -327,14 +327,14 @@ pub(super) fn attention_gradient(
     each_head(
         qkv,
         bias,
-        heads,
+        packing,
         #[inline(always)]
         |head, first, column| {
             let mut own = Vec::with_capacity(head.tokens * head.width);
             for n in first..first + head.tokens {
                 own.extend_from_slice(&grad[n * hidden + column..][..head.width]);
             }
-            let gradients = head.gradients(&own, heads.dropout);
+            let gradients = head.gradients(&own, packing.dropout);
             for (which, gradient) in gradients.iter().enumerate() {
                 for (n, row) in gradient.chunks_exact(head.width).enumerate() {
                     let at = (first + n) * 3 * hidden + which * hidden + column;
@@ -355,12 +355,17 @@ pub(super) fn attention_gradient(
 }
 
 /// Calls back with each head, its sequence's first row and its own first column.
-fn each_head(qkv: &[f32], bias: &[f32], heads: &Heads, mut then: impl FnMut(&Head, usize, usize)) {
-    let width = bias.len() / 3 / heads.heads;
+fn each_head(
+    qkv: &[f32],
+    bias: &[f32],
+    packing: &Packing,
+    mut then: impl FnMut(&Head, usize, usize),
+) {
+    let width = bias.len() / 3 / packing.heads;
     let (mut first, mut place) = (0, 0);
-    for &tokens in &heads.lengths {
+    for &tokens in &packing.lengths {
         let rows = &qkv[first * bias.len()..][..tokens * bias.len()];
-        for head in 0..heads.heads {
+        for head in 0..packing.heads {
             widest(
                 #[inline(always)]
                 || then(&Head::new(rows, bias, head, width, place), first, head * width),

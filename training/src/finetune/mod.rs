@@ -24,7 +24,7 @@ use deskhand::config::Layers;
 use deskhand::model::{Encoder, Manifest, Progress, Tokenizer, sha256};
 use serde_json::json;
 
-use crate::data::{self, Row, Rows};
+use crate::data::{self, Dataset, Row};
 use crate::output::{bar, line};
 use batches::Split;
 use checkpoint::Identity;
@@ -38,7 +38,7 @@ const CHECKPOINT_STEPS: usize = 50;
 
 /// Fine-tune the encoder on labelled tickets.
 ///
-/// Rows are JSON objects, one a line, with `subject`, `body` and the label; `split` (`train`
+/// Dataset are JSON objects, one a line, with `subject`, `body` and the label; `split` (`train`
 /// fits, `valid` and `tune` select, anything else is left alone) and `scope` are honoured. The
 /// result is a folder that holds an encoder like any other: name it as `model.name`.
 #[derive(Debug, clap::Args)]
@@ -237,7 +237,7 @@ fn labels<'r>(rows: &'r [Row], split: &Split) -> Result<BTreeMap<&'r str, u32>> 
 }
 
 fn examples(
-    rows: &Rows,
+    rows: &Dataset,
     chosen: &[usize],
     labels: &BTreeMap<&str, u32>,
     tokenizer: &Tokenizer,

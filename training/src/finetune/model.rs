@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use deskhand::model::{Manifest, Pooling};
 use serde::Deserialize;
 
-use super::kernels::Heads;
+use super::kernels::Packing;
 use super::noise::{self, Dropout};
 use super::ops::{Version, factors};
 
@@ -188,13 +188,13 @@ impl Model {
             x = (&x * factors(x.shape(), 0, noise.at(0, 0), &self.device)?)?;
         }
         for (n, layer) in self.layers.iter().enumerate() {
-            let heads = Heads {
+            let packing = Packing {
                 lengths: lengths.clone(),
                 heads: self.config.num_attention_heads,
                 dropout: noise.at(n, 1),
             };
             let sites = [noise.at(n, 2), noise.at(n, 3)];
-            x = layer.forward(&x, &heads, eps, sites, self.version)?;
+            x = layer.forward(&x, &packing, eps, sites, self.version)?;
         }
         let pooled = self.pooling_matrix(&lengths)?.matmul(&x)?;
         Ok(unit_rows(&pooled)?)
@@ -316,12 +316,12 @@ impl Layer {
     fn forward(
         &self,
         x: &Tensor,
-        heads: &Heads,
+        packing: &Packing,
         eps: f32,
         [after_attention, after_output]: [Dropout; 2],
         version: Version,
     ) -> Result<Tensor, candle_core::Error> {
-        let attended = version.attention(&x.matmul(&self.qkv)?, &self.qkv_bias, heads)?;
+        let attended = version.attention(&x.matmul(&self.qkv)?, &self.qkv_bias, packing)?;
         let attended = attended.matmul(&self.attention_out)?;
         let x = version.add_norm(&attended, x, &self.attention_norm, eps, after_attention)?;
         let up = version.bias_gelu(&x.matmul(&self.up)?, &self.up_bias)?;

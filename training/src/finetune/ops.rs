@@ -9,7 +9,7 @@ use candle_core::{
     CpuStorage, CustomOp2, CustomOp3, D, Device, Layout, Result, Shape, Storage, Tensor, bail,
 };
 
-use super::kernels::{self, Heads, Norm};
+use super::kernels::{self, Norm, Packing};
 use super::noise::Dropout;
 
 /// Which version runs.
@@ -60,31 +60,36 @@ impl Version {
 
     /// Self-attention within each sequence: `[tokens, 3 × hidden]` and its bias `[3 × hidden]` to
     /// `[tokens, hidden]`.
-    pub(super) fn attention(self, qkv: &Tensor, bias: &Tensor, heads: &Heads) -> Result<Tensor> {
+    pub(super) fn attention(
+        self,
+        qkv: &Tensor,
+        bias: &Tensor,
+        packing: &Packing,
+    ) -> Result<Tensor> {
         if self == Self::Fused {
-            return qkv.apply_op2(bias, Attention(heads.clone()));
+            return qkv.apply_op2(bias, Attention(packing.clone()));
         }
         let device = qkv.device();
         let hidden = bias.elem_count() / 3;
-        let width = hidden / heads.heads;
+        let width = hidden / packing.heads;
         let (count, longest) =
-            (heads.lengths.len(), heads.lengths.iter().copied().max().unwrap_or(0));
+            (packing.lengths.len(), packing.lengths.iter().copied().max().unwrap_or(0));
         // Where each padded row comes from, which keys are there, and where each token went.
         let (mut from, mut to) = (vec![0u32; count * longest], Vec::new());
         let mut hidden_keys = vec![f32::NEG_INFINITY; count * longest];
-        let mut kept = vec![1.0; count * heads.heads * longest * longest];
+        let mut kept = vec![1.0; count * packing.heads * longest * longest];
         let mut place = 0;
-        for (sequence, &tokens) in heads.lengths.iter().enumerate() {
+        for (sequence, &tokens) in packing.lengths.iter().enumerate() {
             for n in 0..tokens {
                 from[sequence * longest + n] = to.len() as u32;
                 hidden_keys[sequence * longest + n] = 0.0;
                 to.push((sequence * longest + n) as u32);
             }
-            for head in 0..heads.heads {
+            for head in 0..packing.heads {
                 for n in 0..tokens {
-                    let row = ((sequence * heads.heads + head) * longest + n) * longest;
+                    let row = ((sequence * packing.heads + head) * longest + n) * longest;
                     for m in 0..tokens {
-                        kept[row + m] = heads.dropout.factor(place);
+                        kept[row + m] = packing.dropout.factor(place);
                         place += 1;
                     }
                 }
@@ -93,11 +98,11 @@ impl Version {
         let tensor =
             |values, shape: (usize, usize, usize, usize)| Tensor::from_vec(values, shape, device);
         let hidden_keys = tensor(hidden_keys, (count, 1, 1, longest))?;
-        let kept = tensor(kept, (count, heads.heads, longest, longest))?;
+        let kept = tensor(kept, (count, packing.heads, longest, longest))?;
         let rows = qkv
             .broadcast_add(bias)?
             .index_select(&Tensor::from_vec(from, count * longest, device)?, 0)?
-            .reshape((count, longest, 3, heads.heads, width))?;
+            .reshape((count, longest, 3, packing.heads, width))?;
         let part = |n| rows.narrow(2, n, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
         let scores = (part(0)?.matmul(&part(1)?.t()?)? / (width as f64).sqrt())?;
         let scores = scores.broadcast_add(&hidden_keys)?;
@@ -196,7 +201,7 @@ impl CustomOp3 for AddNorm {
     }
 }
 
-struct Attention(Heads);
+struct Attention(Packing);
 
 impl CustomOp2 for Attention {
     fn name(&self) -> &'static str {
@@ -302,8 +307,8 @@ mod tests {
             compare(&[&x, &residual, &parameters], |v| {
                 v.add_norm(&x, &residual, &parameters, 1e-6, dropout)
             });
-            let heads = Heads { lengths: vec![1, 4, 2], heads: 2, dropout };
-            compare(&[&x, &bias], |v| v.attention(&(x.as_tensor() * 2.0)?, &bias, &heads));
+            let packing = Packing { lengths: vec![1, 4, 2], heads: 2, dropout };
+            compare(&[&x, &bias], |v| v.attention(&(x.as_tensor() * 2.0)?, &bias, &packing));
         }
     }
 }

@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self> {
         let head = Head::new(&train.frozen, &train.labels, classes, model.device())?;
         let weighted = |parameter: Parameter| {
-            let rate = settings.learning_rate * settings.layer_decay.powi(parameter.depth as i32);
+            let rate = settings.learning_rate * settings.layer_decay.powf(parameter.depth as f32);
             let decay = if parameter.decays { settings.weight_decay } else { 0.0 };
             (parameter, rate, decay)
         };

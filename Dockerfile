@@ -6,10 +6,11 @@ WORKDIR /src
 # Dependencies first, in a layer that only the lock file changes.
 COPY Cargo.toml Cargo.lock ./
 COPY eval/Cargo.toml eval/
+COPY training/Cargo.toml training/
 COPY tests/qdrant/Cargo.toml tests/qdrant/
 # The other members are never built; they only have to be there.
-RUN mkdir -p src eval/src tests/it tests/qdrant/src && touch src/lib.rs tests/it/main.rs \
-    && echo 'fn main() {}' | tee src/main.rs eval/src/main.rs > tests/qdrant/src/main.rs \
+RUN mkdir -p src eval/src training/src tests/it tests/qdrant/src && touch src/lib.rs tests/it/main.rs \
+    && echo 'fn main() {}' | tee src/main.rs eval/src/main.rs training/src/main.rs > tests/qdrant/src/main.rs \
     && cargo build --locked --profile dist -p deskhand \
     && rm -rf src
 COPY models models

@@ -41,7 +41,7 @@ doc:
 # engine would switch features of shared crates on that the service is not shipped with.
 unit:
 	$(CARGO) test -p deskhand-test-qdrant
-	INSTA_UPDATE=no $(CARGO) test -p deskhand -p deskhand-eval
+	INSTA_UPDATE=no $(CARGO) test -p deskhand -p deskhand-eval -p deskhand-train
 
 # Lock files of today cannot be read by versions before this one; the wheel on PyPI is older.
 DENY_VERSION := 0.18.0

@@ -1,6 +1,6 @@
 //! The composition root: the only place that knows every part.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,12 +196,15 @@ fn threads(config: &Config) -> usize {
     }
 }
 
-/// The configured model's manifest.
+/// The configured model's manifest: a built-in one, or that of a folder.
 ///
 /// # Errors
-/// There is no such model.
+/// There is no such model, or the folder's manifest is none.
 pub fn manifest(config: &Config) -> Result<Manifest> {
     let name = &config.model.name;
+    if Manifest::names_folder(name) {
+        return Ok(Manifest::read(Path::new(name))?);
+    }
     Manifest::find(name).with_context(|| format!("no model is called {name:?}"))
 }
 

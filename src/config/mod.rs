@@ -92,7 +92,7 @@ pub enum IndexKind {
 /// `[model]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct Model {
-    /// A built-in manifest's name.
+    /// A built-in manifest's name, or a folder that holds an encoder and its manifest.
     pub name: String,
     /// Folder of verified copies.
     pub cache: PathBuf,
@@ -176,9 +176,10 @@ impl Config {
         let names: Vec<String> =
             crate::model::Manifest::built_in().into_iter().map(|m| m.name).collect();
         check(
-            names.contains(&self.model.name),
+            names.contains(&self.model.name)
+                || crate::model::Manifest::names_folder(&self.model.name),
             "model.name",
-            &format!("expected one of: {}", names.join(", ")),
+            &format!("expected {}, or a folder with a manifest.toml", names.join(", ")),
         );
         let policy = &self.policy;
         let probability = |p: f32| (0.0..=1.0).contains(&p);

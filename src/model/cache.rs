@@ -58,9 +58,9 @@ impl Cache {
         self.root.join("embeddings")
     }
 
-    /// The folder of a model's files.
+    /// The folder of a model's files: one of the cache, unless the manifest has its own.
     pub fn folder(&self, manifest: &Manifest) -> PathBuf {
-        self.root.join(&manifest.name)
+        manifest.home.clone().unwrap_or_else(|| self.root.join(&manifest.name))
     }
 
     /// Where a file of a model lies, or would.
@@ -111,7 +111,11 @@ pub fn verify_file(path: &Path, file: &ModelFile) -> Result<(), CacheError> {
     }
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
+/// Lower-case hex of a file's SHA-256.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

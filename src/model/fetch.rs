@@ -95,8 +95,12 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
         let folder = self.cache.folder(manifest);
-        if self.verify(manifest).await?.is_empty() {
-            return Ok(folder);
+        let faults = self.verify(manifest).await?;
+        match faults.into_iter().next() {
+            None => return Ok(folder),
+            // A user's own folder is not ours to mend, and no source has what lies there.
+            Some(fault) if manifest.home.is_some() => return Err(fault.into()),
+            Some(_) => {}
         }
         // Waiting in small steps keeps the wait cancellable.
         let lock = loop {

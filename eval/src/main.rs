@@ -9,6 +9,7 @@ mod leave_one_out;
 mod output;
 mod redaction;
 mod sample;
+mod similar;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ enum Command {
     Redaction(redaction::Args),
     Sample(sample::Args),
     BenchEmbed(bench_embed::Args),
+    Similar(similar::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
 }
@@ -45,6 +47,7 @@ async fn main() -> Result<ExitCode> {
         Command::Redaction(args) => redaction::run(&args)?,
         Command::Sample(args) => sample::run(&model, args).await?,
         Command::BenchEmbed(args) => bench_embed::run(&model, args).await?,
+        Command::Similar(args) => similar::run(&model, args).await?,
         Command::BenchTriage(args) => bench::run(&model, args).await?,
         Command::BenchIndex(args) => bench_index::run(args).await?,
     }

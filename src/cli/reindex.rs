@@ -12,7 +12,8 @@ use crate::app::{self, App};
 /// Bring the index in step with the database, while it is in use.
 ///
 /// Embeds every ticket that the configured encoder has not read (after model.name was changed, all
-/// of them), and copies the entries to Qdrant where that is the index.
+/// of them), notes the words of those that were written before search knew words, and copies the
+/// entries to Qdrant where that is the index.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  deskhand reindex\n  \
     DESKHAND__INDEX__KIND=qdrant deskhand reindex")]

@@ -18,8 +18,8 @@ pub use ids::{
 pub use import::{ImportRecord, ImportState, LineFault};
 pub use suggestion::{
     Alternative, Decision, Degraded, Draft, DraftReason, DraftSentence, LabelDecision,
-    ModelVersions, Reason, Regime, SentenceKind, Similar, SourceKind, SourceRef, Suggestion,
-    TeamDecision, Timings,
+    ModelVersions, Ranking, Reason, Regime, SentenceKind, Similar, SourceKind, SourceRef,
+    Suggestion, TeamDecision, Timings,
 };
 pub use taxonomy::{Category, Taxonomy, TaxonomyError, Team};
 pub use ticket::{ExternalRef, Message, Neighbour, Outcome, ResolvedTicket, Ticket, TicketText};

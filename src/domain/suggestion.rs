@@ -101,6 +101,16 @@ pub struct Similar {
     pub resolution: Option<String>,
 }
 
+/// What similar tickets are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ranking {
+    /// By their vectors alone: the index knows no words.
+    Vector,
+    /// By vectors and words together.
+    VectorAndWords,
+}
+
 /// Where a sentence of a draft comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceRef {

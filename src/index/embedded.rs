@@ -1,4 +1,4 @@
-//! The exact in-memory index: a view of the store's vectors.
+//! The exact in-memory index: a view of the store's vectors and terms.
 //!
 //! Before each search it reads what has changed in the store since the last one, so it can never
 //! disagree with the store, sees what other processes write, and loses nothing in a crash.
@@ -13,10 +13,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{Mutex, RwLock};
 
-use super::scan::Packed;
+use super::memory::MemoryIndex;
 use super::{IndexError, TicketIndex};
-use crate::domain::{Neighbour, TicketId, WorkspaceId};
+use crate::domain::{Neighbour, Ranking, TicketId, WorkspaceId};
 use crate::store::{EntryChange, Store};
+use crate::text::Terms;
 
 /// Changes read at once; bounds the memory that catching up takes.
 const BATCH: u32 = 4096;
@@ -63,6 +64,18 @@ impl EmbeddedIndex {
                 .await?;
         }
     }
+
+    /// Looks something up in the newest state, and shows it.
+    async fn find(
+        &self,
+        workspace: &WorkspaceId,
+        look_up: impl FnOnce(&MemoryIndex) -> Vec<(TicketId, f32)> + Send + 'static,
+    ) -> Result<Vec<Neighbour>, IndexError> {
+        let view = self.view(workspace).await?.read_owned().await;
+        let in_place = view.tickets.numbers() <= SCAN_IN_PLACE;
+        let found = run(in_place, move || look_up(&view.tickets)).await?;
+        Ok(self.store.neighbours(workspace, &self.encoder, &found).await?)
+    }
 }
 
 #[async_trait]
@@ -74,16 +87,31 @@ impl TicketIndex for EmbeddedIndex {
         k: usize,
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError> {
-        let view = self.view(workspace).await?.read_owned().await;
         let vector = vector.to_vec();
-        let in_place = view.packed.numbers() <= SCAN_IN_PLACE;
-        let found = run(in_place, move || view.nearest(&vector, k, exclude)).await?;
-        Ok(self.store.neighbours(workspace, &self.encoder, &found).await?)
+        let nearest = move |tickets: &MemoryIndex| tickets.nearest(&vector, k, exclude);
+        self.find(workspace, nearest).await
+    }
+
+    fn ranking(&self) -> Ranking {
+        Ranking::VectorAndWords
+    }
+
+    async fn similar(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        terms: &Terms,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Result<Vec<Neighbour>, IndexError> {
+        let (vector, terms) = (vector.to_vec(), terms.clone());
+        let both = move |tickets: &MemoryIndex| tickets.most_similar(&vector, &terms, k, exclude);
+        self.find(workspace, both).await
     }
 
     async fn count(&self, workspace: &WorkspaceId) -> Result<u64, IndexError> {
         let view = self.view(workspace).await?;
-        let count = view.read().await.packed.len();
+        let count = view.read().await.tickets.len();
         Ok(count as u64)
     }
 }
@@ -100,87 +128,21 @@ async fn run<T: Send + 'static>(
     done.map_err(|e| IndexError::Unavailable(e.to_string()))
 }
 
-/// The vectors of one workspace.
+/// What is held of one workspace's entries.
 #[derive(Default)]
 struct View {
     seq: i64,
-    packed: Packed,
-    positions: HashMap<TicketId, usize>,
+    tickets: MemoryIndex,
 }
 
 impl View {
     fn apply(&mut self, change: EntryChange) {
-        self.seq = change.seq;
-        self.remove(change.ticket_id);
-        let Some(vector) = change.vector else { return };
-        let at = self.packed.len();
-        match self.packed.push(change.ticket_id, &vector) {
-            Ok(()) => {
-                self.positions.insert(change.ticket_id, at);
-            }
-            // One encoder's vectors have one length, so this row is damaged.
-            Err(e) => tracing::warn!(ticket = %change.ticket_id, "search leaves a ticket out: {e}"),
-        }
-    }
-
-    fn remove(&mut self, id: TicketId) {
-        let Some(at) = self.positions.remove(&id) else { return };
-        self.packed.swap_remove(at);
-        if let Some(moved) = self.packed.id(at) {
-            self.positions.insert(moved, at);
-        }
-    }
-
-    fn nearest(&self, query: &[f32], k: usize, exclude: Option<TicketId>) -> Vec<(TicketId, f32)> {
-        let skip = exclude.and_then(|id| self.positions.get(&id).copied());
-        self.packed.nearest(query, k, skip)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn id(n: u8) -> TicketId {
-        TicketId::new(Uuid::from_u128(u128::from(n)))
-    }
-
-    proptest! {
-        /// Whatever happened before, a search finds what brute force over the newest state finds.
-        #[test]
-        fn a_view_finds_what_brute_force_finds(
-            steps in prop::collection::vec((0u8..20, prop::option::of(prop::array::uniform4(-2i8..2))), 0..80),
-            query in prop::array::uniform4(-2i8..2),
-            k in 0usize..8,
-            exclude in prop::option::of(0u8..20),
-        ) {
-            // Small whole numbers: sums are exact, and many scores are equal.
-            let query = query.map(f32::from);
-            let mut view = View::default();
-            let mut truth = HashMap::new();
-            for (seq, (ticket, vector)) in (1..).zip(steps) {
-                let vector = vector.map(|v| v.map(f32::from));
-                let change = EntryChange {
-                    seq,
-                    ticket_id: id(ticket),
-                    vector: vector.map(|v| v.to_vec()),
-                };
-                view.apply(change);
-                match vector {
-                    Some(vector) => truth.insert(ticket, vector),
-                    None => truth.remove(&ticket),
-                };
-            }
-            let dot = |v: &[f32; 4]| v.iter().zip(&query).map(|(a, b)| a * b).sum::<f32>() + 0.0;
-            let others = truth.iter().filter(|(ticket, _)| Some(**ticket) != exclude);
-            let mut expected: Vec<_> = others.map(|(t, v)| (id(*t), dot(v))).collect();
-            expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            expected.truncate(k);
-            let found = view.nearest(&query, k, exclude.map(id));
-            prop_assert_eq!(found, expected, "equals are told apart by their ids");
+        let EntryChange { seq, ticket_id, vector, terms } = change;
+        self.seq = seq;
+        let Some(vector) = vector else { return self.tickets.remove(ticket_id) };
+        // One encoder's vectors have one length, so such a row is damaged.
+        if let Err(e) = self.tickets.put(ticket_id, &vector, &terms) {
+            tracing::warn!(ticket = %ticket_id, "search leaves a ticket out: {e}");
         }
     }
 }

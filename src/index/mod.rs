@@ -4,6 +4,8 @@
 //! whoever writes to the store keeps in step through [`ExternalIndex`].
 
 mod embedded;
+mod lexical;
+mod memory;
 mod qdrant;
 mod scan;
 
@@ -11,10 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{Neighbour, Outcome, TicketId, WorkspaceId};
+use crate::domain::{Neighbour, Outcome, Ranking, TicketId, WorkspaceId};
 use crate::store::StoreError;
+use crate::text::Terms;
 pub use embedded::EmbeddedIndex;
+pub use lexical::Lexical;
+pub use memory::{LEXICAL_WEIGHT, MemoryIndex};
 pub use qdrant::{QdrantIndex, QdrantSettings};
+pub use scan::OtherLength;
 
 /// Why an index gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +69,24 @@ pub trait TicketIndex: Send + Sync {
         k: usize,
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError>;
+
+    /// What [`TicketIndex::similar`] goes by.
+    fn ranking(&self) -> Ranking {
+        Ranking::Vector
+    }
+
+    /// The `k` resolved tickets most like a text, by its vector and, where the index knows them, by
+    /// its words, best first. Their scores are cosines all the same.
+    async fn similar(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        _terms: &Terms,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Result<Vec<Neighbour>, IndexError> {
+        self.search(workspace, vector, k, exclude).await
+    }
 
     /// How many tickets of the workspace it can find.
     async fn count(&self, workspace: &WorkspaceId) -> Result<u64, IndexError>;

@@ -33,7 +33,7 @@ pub(super) struct Packed {
 /// A vector of another length than those that are there.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its vector is of another length than the others")]
-pub(super) struct OtherLength;
+pub struct OtherLength;
 
 impl Packed {
     /// How many there are.
@@ -83,34 +83,43 @@ impl Packed {
         }
     }
 
-    /// The `k` nearest to the query by their product with it, best first, equals by id. The one at
-    /// position `skip` is left out. Nothing is like a query of another length.
+    /// The `k` best for the query by their product with it plus what their position is worth, each
+    /// with its product, best first, equals by id. The one at position `skip` is left out. Nothing
+    /// is like a query of another length.
     pub(super) fn nearest(
         &self,
         query: &[f32],
         k: usize,
         skip: Option<usize>,
+        worth: impl Fn(usize) -> f32,
     ) -> Vec<(TicketId, f32)> {
         if query.len() != self.dimensions {
             return Vec::new();
         }
         let mut best = Top::new(k.min(self.len()));
-        for (upper, at) in self.candidates(query, best.k, skip) {
+        for (upper, at) in self.candidates(query, best.k, skip, &worth) {
             // They come by falling bound: from here on none is good enough. Equals are looked at,
             // because of their ids.
             if best.worst().is_some_and(|worst| upper < worst) {
                 break;
             }
             let row = &self.blocks[at / BLOCK].vectors[at % BLOCK * self.dimensions..];
-            best.offer(Found { score: product(query, &row[..self.dimensions]), id: self.ids[at] });
+            let product = product(query, &row[..self.dimensions]);
+            best.offer(Found { score: product + worth(at), id: self.ids[at], product });
         }
         let found = best.heap.into_sorted_vec();
-        found.into_iter().map(|found| (found.id, found.score)).collect()
+        found.into_iter().map(|found| (found.id, found.product)).collect()
     }
 
     /// The positions that can be among the `k` nearest, each with a score that it cannot exceed,
     /// highest first.
-    fn candidates(&self, query: &[f32], k: usize, skip: Option<usize>) -> Vec<(f32, usize)> {
+    fn candidates(
+        &self,
+        query: &[f32],
+        k: usize,
+        skip: Option<usize>,
+        worth: impl Fn(usize) -> f32,
+    ) -> Vec<(f32, usize)> {
         let query = QueryCode::new(query);
         let mut certain = Top::new(k);
         let mut candidates = Vec::new();
@@ -120,10 +129,13 @@ impl Packed {
             code_products(&query.codes, &block.codes, &mut products);
             for ((&product, frame), (at, &id)) in products.iter().zip(&block.frames).zip(&mut rows)
             {
+                // Rounding keeps the order of sums too, so bounds plus the same are bounds.
                 let (lower, upper) = query.bounds(product, *frame);
+                let worth = worth(at);
+                let (lower, upper) = (lower + worth, upper + worth);
                 let possible = certain.worst().is_none_or(|worst| upper >= worst);
                 if possible && Some(at) != skip {
-                    certain.offer(Found { score: lower, id });
+                    certain.offer(Found { score: lower, id, product: lower });
                     candidates.push((upper, at));
                 }
             }
@@ -341,6 +353,8 @@ impl Top {
 struct Found {
     score: f32,
     id: TicketId,
+    /// What of the score is the product.
+    product: f32,
 }
 
 impl Eq for Found {}
@@ -414,13 +428,16 @@ mod tests {
         query: &[f32],
         k: usize,
         skip: Option<usize>,
+        worth: impl Fn(usize) -> f32,
     ) -> Vec<(TicketId, f32)> {
         let all = vectors.iter().enumerate().filter(|(at, _)| Some(*at) != skip);
-        let mut all: Vec<_> =
-            all.map(|(at, v)| (id(vectors.len() - at), product(query, v))).collect();
-        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut all: Vec<_> = all
+            .map(|(at, v)| (product(query, v), id(vectors.len() - at), worth(at)))
+            .map(|(product, id, worth)| (product + worth, id, product))
+            .collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         all.truncate(k);
-        all
+        all.into_iter().map(|(_, id, product)| (id, product)).collect()
     }
 
     fn bits(found: &[(TicketId, f32)]) -> Vec<(TicketId, u32)> {
@@ -434,10 +451,12 @@ mod tests {
             of in any::<prop::sample::Index>(),
             k in 0usize..20,
             skip in prop::option::of(0usize..60),
+            worth in prop::option::of(prop::array::uniform7(0.0f32..2.0)),
         ) {
             let query = of.get(&vectors);
-            let found = packed(&vectors).nearest(query, k, skip);
-            let expected = by_brute_force(&vectors, query, k, skip);
+            let worth = |at: usize| worth.map_or(0.0, |worth| worth[at % 7]);
+            let found = packed(&vectors).nearest(query, k, skip, worth);
+            let expected = by_brute_force(&vectors, query, k, skip, worth);
             prop_assert_eq!(bits(&found), bits(&expected));
         }
 
@@ -477,8 +496,9 @@ mod tests {
         .into();
         for query in [[0.8, 0.6], [0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 0.0]] {
             for k in 0..6 {
-                let found = packed(&vectors).nearest(&query, k, None);
-                assert_eq!(bits(&found), bits(&by_brute_force(&vectors, &query, k, None)));
+                let found = packed(&vectors).nearest(&query, k, None, |_| 0.0);
+                let expected = by_brute_force(&vectors, &query, k, None, |_| 0.0);
+                assert_eq!(bits(&found), bits(&expected));
             }
         }
     }
@@ -506,11 +526,11 @@ mod tests {
     fn all_vectors_have_one_length_until_none_is_left() {
         let mut packed = packed(&[vec![1.0, 0.0]]);
         assert_eq!(packed.push(id(9), &[1.0]), Err(OtherLength));
-        assert!(packed.nearest(&[1.0], 1, None).is_empty());
+        assert!(packed.nearest(&[1.0], 1, None, |_| 0.0).is_empty());
         packed.swap_remove(1);
         assert_eq!(packed.len(), 1, "there is no second one to remove");
         packed.swap_remove(0);
         assert_eq!(packed.push(id(9), &[1.0]), Ok(()));
-        assert_eq!(packed.nearest(&[1.0], 5, None), [(id(9), 1.0)]);
+        assert_eq!(packed.nearest(&[1.0], 5, None, |_| 0.0), [(id(9), 1.0)]);
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::{
     AgentDecision, ClaimId, ExternalRef, JobId, KeyId, Outcome, Scopes, Status, Suggestion,
     SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
 };
-use crate::text::RuleSettings;
+use crate::text::{RuleSettings, Terms};
 
 /// What is known of a ticket by its name elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct EntryRow {
     pub listed: bool,
     /// The embedding; `None` if nothing was left to embed.
     pub vector: Option<Vec<f32>>,
+    /// The terms of the text that was embedded; `None` in rows from before there were any.
+    pub terms: Option<Terms>,
     /// The subject line, redacted.
     pub subject: String,
     /// How it was solved, redacted.
@@ -127,6 +129,8 @@ pub struct EntryChange {
     pub ticket_id: TicketId,
     /// The embedding, or `None` if the ticket is not, or no longer, to be found.
     pub vector: Option<Vec<f32>>,
+    /// The terms of the text that was embedded, where they are known.
+    pub terms: Terms,
 }
 
 /// How much a workspace holds.

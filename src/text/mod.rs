@@ -1,5 +1,5 @@
 //! Ticket text, made fit for a model: HTML to text, quoted replies and signatures off, personal
-//! and secret data out, language.
+//! and secret data out, language, terms.
 //!
 //! Everything here is pure, bounded in its work and safe on hostile text.
 
@@ -8,8 +8,10 @@ mod html;
 mod language;
 mod redact;
 mod sentences;
+mod terms;
 
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use language::{UNDETERMINED, detect};
 pub use redact::{CustomRule, Found, Kind, RuleError, RuleSettings, Rules};
 pub use sentences::sentences;
+pub use terms::Terms;

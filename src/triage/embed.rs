@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
-use super::{Triage, TriageError, similar};
-use crate::domain::{Degraded, Neighbour, Similar, TicketId, TicketText, WorkspaceId};
+use super::{SHOWN, Triage, TriageError, similar};
+use crate::domain::{Degraded, Neighbour, Ranking, Similar, TicketId, TicketText, WorkspaceId};
 use crate::index::IndexError;
 use crate::inference::{InferenceError, Lane};
 use crate::store::WorkspaceSettings;
-use crate::text::{self, Rules};
+use crate::text::{self, Rules, Terms};
 
 /// A ticket's text as a model may read it.
 pub(super) struct Read {
     /// Cleaned and redacted; empty if nothing was left.
     pub(super) text: String,
+    /// The terms of that.
+    pub(super) terms: Terms,
     /// The subject line, cleaned and redacted.
     pub(super) subject: String,
     /// ISO 639-1.
@@ -47,8 +49,10 @@ impl Triage {
             let cleaned = text::clean(&text);
             let subject = TicketText { subject: text.subject, ..TicketText::default() };
             let language = text::detect(&cleaned.text);
+            let redacted = rules.redact(&cleaned.text).into_owned();
             Read {
-                text: rules.redact(&cleaned.text).into_owned(),
+                terms: Terms::of(&redacted),
+                text: redacted,
                 subject: rules.redact(&text::clean(&subject).text).into_owned(),
                 language,
                 truncated: cleaned.truncated,
@@ -103,6 +107,32 @@ impl Triage {
         Ok(self.parts.store.neighbours(workspace, &self.fingerprint, &found).await?)
     }
 
+    /// What similar tickets are ordered by.
+    pub fn ranking(&self) -> Ranking {
+        self.parts.index.ranking()
+    }
+
+    /// The tickets most like one, by vector and words. An index that knows no words has given its
+    /// answer with the nearest ones.
+    pub(super) async fn most_similar(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        terms: &Terms,
+        nearest: &[Neighbour],
+        exclude: Option<TicketId>,
+    ) -> Vec<Neighbour> {
+        let nearest = &nearest[..nearest.len().min(SHOWN)];
+        if self.ranking() == Ranking::Vector || nearest.is_empty() {
+            return nearest.to_vec();
+        }
+        let found = self.parts.index.similar(workspace, vector, terms, SHOWN, exclude).await;
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "search by words failed; showing the nearest");
+            nearest.to_vec()
+        })
+    }
+
     /// The resolved tickets most like a text, best first, at most `k`, and what the search had to
     /// do without.
     ///
@@ -126,7 +156,16 @@ impl Triage {
         if read.truncated || embedding.truncated {
             degraded.push(Degraded::TextTruncated);
         }
-        let found = match self.search(workspace, &embedding.vector, k, None).await {
+        let search = async {
+            match self.ranking() {
+                Ranking::Vector => self.search(workspace, &embedding.vector, k, None).await,
+                Ranking::VectorAndWords => {
+                    let (vector, terms) = (&embedding.vector, &read.terms);
+                    self.parts.index.similar(workspace, vector, terms, k, None).await
+                }
+            }
+        };
+        let found = match search.await {
             Ok(found) => found,
             Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
             Err(error) => {

@@ -75,7 +75,8 @@ impl Triage {
             tx.erase_answers(id).await?;
             tx.rewrite_ticket(id, &ticket, read.language).await?;
             let entry = self.entry(&mut *tx, id).await?;
-            let entry = EntryRow { vector, subject: read.subject, ..entry };
+            let terms = Some(read.terms);
+            let entry = EntryRow { vector, terms, subject: read.subject, ..entry };
             promises.extend(self.put_entry(&mut *tx, id, &entry).await?);
         }
         let erased = Erased { tickets: own.len() as u64, threads };

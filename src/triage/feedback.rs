@@ -236,11 +236,11 @@ impl Triage {
             if now != known {
                 continue;
             }
-            let super::Assessment { mut suggestion, vector, subject, taxonomy_version } =
+            let super::Assessment { mut suggestion, vector, terms, subject, taxonomy_version } =
                 assessment;
             tx.rewrite_ticket(id, &ticket, &suggestion.language).await?;
             let entry = self.entry(&mut *tx, id).await?;
-            let entry = EntryRow { vector, subject, ..entry };
+            let entry = EntryRow { vector, terms: Some(terms), subject, ..entry };
             let promise = self.put_entry(&mut *tx, id, &entry).await?;
             self.leave_erased_out(&mut *tx, &mut suggestion).await?;
             let at = self.parts.clock.now();

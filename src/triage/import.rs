@@ -150,6 +150,7 @@ impl Triage {
         let entry = EntryRow {
             listed: true,
             vector: Some(embedding.vector),
+            terms: Some(read.terms),
             subject: read.subject,
             resolution,
         };

@@ -32,7 +32,7 @@ use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
-use crate::text::UNDETERMINED;
+use crate::text::{Terms, UNDETERMINED};
 pub use embed::Embedded;
 pub use erase::Erased;
 pub use error::TriageError;
@@ -98,6 +98,8 @@ pub struct Assessment {
     pub suggestion: Suggestion,
     /// The ticket's embedding, unless nothing was left to embed.
     pub vector: Option<Vec<f32>>,
+    /// The terms of what was embedded.
+    pub terms: Terms,
     /// The subject line as the index may keep it.
     pub subject: String,
     /// The taxonomy that the labels are from.
@@ -227,12 +229,12 @@ impl Triage {
         ticket: &Ticket,
         assessment: Assessment,
     ) -> Result<(Suggestion, Option<jobs::Promise>), TriageError> {
-        let Assessment { mut suggestion, vector, subject, taxonomy_version } = assessment;
+        let Assessment { mut suggestion, vector, terms, subject, taxonomy_version } = assessment;
         let now = self.parts.clock.now();
         let id = suggestion.ticket_id;
         suggestion.ticket_id = tx.put_ticket(id, ticket, &suggestion.language, now).await?;
         let entry = self.entry(tx, suggestion.ticket_id).await?;
-        let entry = EntryRow { vector, subject, ..entry };
+        let entry = EntryRow { vector, terms: Some(terms), subject, ..entry };
         let promise = self.put_entry(tx, suggestion.ticket_id, &entry).await?;
         self.leave_erased_out(tx, &mut suggestion).await?;
         tx.put_suggestion(&suggestion, taxonomy_version, now).await?;
@@ -258,7 +260,7 @@ impl Triage {
             return Err(TriageError::EmptyTicket);
         }
         let read = self.read(workspace, &ticket.text).await?;
-        let (language, subject) = (read.language, read.subject);
+        let (language, subject, terms) = (read.language, read.subject, read.terms);
         let taxonomy = self.taxonomy(workspace).await?;
         let known = match (id, &ticket.source) {
             (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
@@ -298,6 +300,10 @@ impl Triage {
             }
             None => Vec::new(),
         };
+        let shown = match &vector {
+            Some(vector) => self.most_similar(workspace, vector, &terms, &neighbours, known).await,
+            None => Vec::new(),
+        };
         timings.search = milliseconds(at);
 
         let at = Instant::now();
@@ -335,7 +341,7 @@ impl Triage {
             category,
             team,
             priority,
-            similar: neighbours.into_iter().take(SHOWN).map(similar).collect(),
+            similar: shown.into_iter().map(similar).collect(),
             draft_reason: draft.as_ref().err().copied(),
             draft: draft.ok(),
             language: language.to_owned(),
@@ -347,7 +353,8 @@ impl Triage {
             },
             timings_ms: timings,
         };
-        Ok(Assessment { suggestion, vector, subject, taxonomy_version: taxonomy.version })
+        let taxonomy_version = taxonomy.version;
+        Ok(Assessment { suggestion, vector, terms, subject, taxonomy_version })
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.

@@ -40,9 +40,15 @@ impl Triage {
             let Some(last) = tickets.last().map(|t| t.id) else { break };
             for ticket in &tickets {
                 let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
-                if entry.is_none() {
-                    self.embed_anew(workspace, ticket).await?;
-                    report.embedded += 1;
+                match entry {
+                    None => {
+                        self.embed_anew(workspace, ticket).await?;
+                        report.embedded += 1;
+                    }
+                    Some((_, entry)) if entry.terms.is_none() => {
+                        self.add_terms(workspace, ticket).await?;
+                    }
+                    Some(_) => {}
                 }
             }
             if let Some(index) = &self.parts.external {
@@ -83,10 +89,28 @@ impl Triage {
             Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
         };
         let listed = !ticket.outcome.is_empty();
-        let entry = EntryRow { listed, vector, subject: read.subject, resolution };
+        let (terms, subject) = (Some(read.terms), read.subject);
+        let entry = EntryRow { listed, vector, terms, subject, resolution };
         let mut tx = self.parts.store.begin(workspace).await?;
         // Someone may have written a newer one meanwhile.
         if tx.entry(&self.fingerprint, ticket.id).await?.is_none() {
+            tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives an entry from before there were terms the ones that it lacks.
+    async fn add_terms(
+        &self,
+        workspace: &WorkspaceId,
+        ticket: &StoredTicket,
+    ) -> Result<(), TriageError> {
+        let read = self.read(workspace, &ticket.ticket.text).await?;
+        let mut tx = self.parts.store.begin(workspace).await?;
+        // Whoever rewrote the ticket meanwhile has added them.
+        let known = tx.entry(&self.fingerprint, ticket.id).await?;
+        if let Some(entry) = known.filter(|entry| entry.terms.is_none()) {
+            let entry = EntryRow { terms: Some(read.terms), ..entry };
             tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
         }
         Ok(tx.commit().await?)
@@ -101,9 +125,8 @@ impl Triage {
         let (mut entries, mut seqs) = (Vec::new(), Vec::new());
         for ticket in tickets {
             let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
-            let Some((seq, EntryRow { listed: true, vector: Some(vector), subject, resolution })) =
-                entry
-            else {
+            let Some((seq, entry)) = entry.filter(|(_, entry)| entry.listed) else { continue };
+            let EntryRow { vector: Some(vector), subject, resolution, .. } = entry else {
                 continue;
             };
             let outcome = Outcome { resolution, ..ticket.outcome.clone() };

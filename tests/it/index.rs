@@ -8,11 +8,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deskhand::domain::{Neighbour, Outcome, TicketId, WorkspaceId};
+use deskhand::domain::{Neighbour, Outcome, Ranking, TicketId, WorkspaceId};
 use deskhand::index::{
-    EmbeddedIndex, Entry, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex,
+    EmbeddedIndex, Entry, ExternalIndex, LEXICAL_WEIGHT, QdrantIndex, QdrantSettings, TicketIndex,
 };
 use deskhand::store::{EntryRow, SqlStore, Store};
+use deskhand::text::Terms;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use qdrant_client::qdrant::{PointStruct, UpsertPointsBuilder};
@@ -67,6 +68,7 @@ impl Harness for Embedded {
             let row = EntryRow {
                 listed: true,
                 vector: Some(entry.vector.clone()),
+                terms: Some(Terms::of(&entry.subject)),
                 subject: entry.subject.clone(),
                 resolution: entry.outcome.resolution.clone(),
             };
@@ -181,6 +183,38 @@ impl Story<'_> {
         found.iter().map(|n| n.ticket_id).collect()
     }
 
+    /// Searches by vector and words, compares with brute force over the words of the subjects, and
+    /// returns what was found. An index without words finds what it finds by vector.
+    async fn similar(
+        &self,
+        workspace: &WorkspaceId,
+        query: &[f32],
+        words: &str,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Vec<TicketId> {
+        let index = self.harness.index();
+        let terms = Terms::of(words);
+        let found = index.similar(workspace, query, &terms, k, exclude).await.unwrap();
+        if index.ranking() == Ranking::Vector {
+            assert_eq!(found, index.search(workspace, query, k, exclude).await.unwrap());
+            return found.iter().map(|n| n.ticket_id).collect();
+        }
+        let known = &self.truth[workspace];
+        let score = |e: &Entry| dot(query, &e.vector) + LEXICAL_WEIGHT * bm25(known, e, words);
+        let others = known.values().filter(|e| Some(e.ticket_id) != exclude);
+        let mut best: Vec<f32> = others.map(score).collect();
+        best.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(found.len(), best.len().min(k));
+        for (neighbour, best) in found.iter().zip(best) {
+            let entry = &known[&neighbour.ticket_id];
+            assert!((score(entry) - best).abs() < CLOSE, "{neighbour:?}, not {best}");
+            assert!((neighbour.score - dot(query, &entry.vector)).abs() < CLOSE, "a cosine");
+            assert_eq!(neighbour.subject, entry.subject);
+        }
+        found.iter().map(|n| n.ticket_id).collect()
+    }
+
     async fn counts(&self) {
         for (workspace, known) in &self.truth {
             let count = self.harness.index().count(workspace).await.unwrap();
@@ -194,6 +228,7 @@ async fn conformance(harness: &dyn Harness) {
     nothing_is_found_in_nothing(&mut story).await;
     the_nearest_are_found(&mut story).await;
     equals_come_by_id(&mut story).await;
+    words_count_beside_vectors(&mut story).await;
     a_second_put_replaces(&mut story).await;
     removal_is_for_ones_own(&mut story).await;
 }
@@ -248,6 +283,61 @@ async fn equals_come_by_id(story: &mut Story<'_>) {
     }
     let found = story.check(&equals, &unit(77), 3, Some(id(4002))).await;
     assert_eq!(found, [id(4001), id(4003), id(4004)]);
+}
+
+async fn words_count_beside_vectors(story: &mut Story<'_>) {
+    let desk = workspace("words");
+    let named =
+        |n: u128, subject: &str| Entry { subject: subject.to_owned(), ..entry(n, unit(n % 3)) };
+    let subjects =
+        ["printer jams", "printer 0x80040115", "mail 0x80040115 mail", "印刷機の故障", ""];
+    let entries: Vec<_> =
+        (5000..5030).map(|n| named(n, subjects[n as usize % subjects.len()])).collect();
+    story.put(&desk, &entries).await;
+    story.put(&desk, &[named(5100, "the badge reader")]).await;
+    let by_words = story.harness.index().ranking() == Ranking::VectorAndWords;
+    let words = ["", "code 0x80040115", "印刷機", "badge", "printer printer jams the mail"];
+    for words in words {
+        for query in 0..3 {
+            for k in [0, 1, 7, 40] {
+                story.similar(&desk, &unit(query), words, k, None).await;
+                story.similar(&desk, &unit(query), words, k, Some(id(5001))).await;
+            }
+        }
+    }
+    // All with this vector are equal but for the words, and the badge comes last by id.
+    let own = unit(5100 % 3);
+    assert_eq!(story.similar(&desk, &own, "badge", 1, None).await == [id(5100)], by_words);
+    assert_ne!(story.similar(&desk, &own, "badge", 1, Some(id(5100))).await, [id(5100)]);
+    // Another desk's words do not count, nor do those that are no more.
+    story.put(&workspace("other-words"), &[named(5200, "badge badge badge")]).await;
+    story.similar(&desk, &own, "badge", 40, None).await;
+    let other = story.similar(&workspace("other-words"), &own, "badge", 40, None).await;
+    assert_eq!(other, [id(5200)]);
+    story.put(&desk, &[named(5100, "the door")]).await;
+    assert_ne!(story.similar(&desk, &own, "badge", 1, None).await, [id(5100)]);
+    story.remove(&desk, &[id(5001), id(5004), id(5100)]).await;
+    story.similar(&desk, &own, "door code 0x80040115", 40, None).await;
+}
+
+/// BM25 as the books have it, over the words of the subjects; words of more than half of them do
+/// not count, nor do subjects without any.
+fn bm25(known: &BTreeMap<TicketId, Entry>, entry: &Entry, words: &str) -> f32 {
+    let counts = |text: &str| Terms::of(text).iter().collect::<BTreeMap<u32, u32>>();
+    let texts: Vec<_> = known.values().map(|e| counts(&e.subject)).collect();
+    let length = |text: &BTreeMap<u32, u32>| f64::from(text.values().sum::<u32>());
+    let n = texts.iter().filter(|text| !text.is_empty()).count() as f64;
+    let average = texts.iter().map(length).sum::<f64>() / n;
+    let own = counts(&entry.subject);
+    let mut score = 0.0;
+    for term in counts(words).keys() {
+        let df = texts.iter().filter(|text| text.contains_key(term)).count() as f64;
+        let Some(&tf) = own.get(term).filter(|_| 2.0 * df <= n) else { continue };
+        let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
+        let norm = 1.2 * (0.25 + 0.75 * length(&own) / average);
+        score += idf * f64::from(tf) * 2.2 / (f64::from(tf) + norm);
+    }
+    score as f32
 }
 
 async fn a_second_put_replaces(story: &mut Story<'_>) {

@@ -26,3 +26,4 @@ mod store;
 mod support;
 mod taxonomy;
 mod uploads;
+mod words;

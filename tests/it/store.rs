@@ -20,6 +20,7 @@ use deskhand::domain::{
     WorkspaceId,
 };
 use deskhand::store::{Claim, Claimed, Dialect, EntryRow, SqlStore, Store, Transaction};
+use deskhand::text::Terms;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, AssertSqlSafe};
@@ -191,6 +192,7 @@ fn entry(subject: &str, listed: bool, vector: Option<[f32; 2]>) -> EntryRow {
     EntryRow {
         listed,
         vector: vector.map(Vec::from),
+        terms: Some(Terms::of(&format!("{subject} does not print"))),
         subject: subject.to_owned(),
         resolution: Some("Rebooted.".to_owned()),
     }

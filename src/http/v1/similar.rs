@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{invalid, without_nul};
-use crate::domain::{Degraded, Similar, TicketText};
+use crate::domain::{Degraded, Ranking, Similar, TicketText};
 use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, may};
 
@@ -34,6 +34,8 @@ pub(in crate::http) struct SimilarIn {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct SimilarOut {
     similar: Vec<Similar>,
+    /// What they are ordered by.
+    ranking: Ranking,
     /// What this answer had to do without.
     degraded: Vec<Degraded>,
 }
@@ -57,5 +59,5 @@ pub(in crate::http) async fn similar(
         messages: Vec::new(),
     };
     let (similar, degraded) = desk.triage.similar(&desk.caller.workspace, &text, limit).await?;
-    Ok(Json(SimilarOut { similar, degraded }))
+    Ok(Json(SimilarOut { similar, ranking: desk.triage.ranking(), degraded }))
 }

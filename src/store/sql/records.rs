@@ -15,6 +15,7 @@ use crate::store::{
     Counts, EntryChange, EntryRow, Known, Page, Records, StoreError, StoredSuggestion,
     StoredTicket, SuggestionFilter, Transaction, WorkspaceSettings,
 };
+use crate::text::Terms;
 
 type Query = sqlx::query::Query<'static, sqlx::Any, AnyArguments>;
 
@@ -225,8 +226,8 @@ impl Records for SqlStore {
         limit: u32,
     ) -> Result<Vec<EntryChange>, StoreError> {
         let query = sqlx::query(
-            "SELECT seq, ticket_id, CASE WHEN listed = 1 THEN vector END AS vector FROM entries
-             WHERE workspace = $1 AND encoder = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+            "SELECT seq, ticket_id, CASE WHEN listed = 1 THEN vector END AS vector, terms
+             FROM entries WHERE workspace = $1 AND encoder = $2 AND seq > $3 ORDER BY seq LIMIT $4",
         )
         .bind(workspace.to_string())
         .bind(encoder.to_owned())
@@ -237,6 +238,10 @@ impl Records for SqlStore {
                 seq: row.try_get("seq")?,
                 ticket_id: TicketId::new(uuid(row, "ticket_id")?),
                 vector: row.try_get::<Option<&[u8]>, _>("vector")?.map(rows::floats),
+                terms: row
+                    .try_get::<Option<&[u8]>, _>("terms")?
+                    .map(Terms::from_bytes)
+                    .unwrap_or_default(),
             })
         };
         self.all(query).await?.iter().map(change).collect()
@@ -350,7 +355,7 @@ pub(super) fn suggestion_query(workspace: &WorkspaceId, id: SuggestionId) -> Que
 
 pub(super) fn entry_query(workspace: &WorkspaceId, encoder: &str, id: TicketId) -> Query {
     sqlx::query(
-        "SELECT seq, listed, vector, subject, resolution FROM entries
+        "SELECT seq, listed, vector, terms, subject, resolution FROM entries
          WHERE workspace = $1 AND encoder = $2 AND ticket_id = $3",
     )
     .bind(workspace.to_string())

@@ -9,6 +9,7 @@ use crate::domain::{
     AgentDecision, ExternalRef, Outcome, Status, Suggestion, Ticket, TicketId, TicketText,
 };
 use crate::store::{EntryRow, StoreError, StoredSuggestion, StoredTicket, TicketHead};
+use crate::text::Terms;
 
 /// The columns that [`ticket`] reads.
 pub(super) const TICKET: &str = "id, source_system, source_id, source_url, subject, body, messages,
@@ -134,6 +135,7 @@ pub(super) fn entry(row: &AnyRow) -> Result<EntryRow, StoreError> {
     Ok(EntryRow {
         listed: row.try_get::<i64, _>("listed")? != 0,
         vector: vector.map(|v| floats(&v)),
+        terms: row.try_get::<Option<&[u8]>, _>("terms")?.map(Terms::from_bytes),
         subject: row.try_get("subject")?,
         resolution: row.try_get("resolution")?,
     })

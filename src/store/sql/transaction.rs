@@ -16,6 +16,7 @@ use crate::store::{
     Answer, AuditEntry, Claim, EntryRow, NewJob, StoreError, StoredDecision, StoredSuggestion,
     StoredTicket, Transaction,
 };
+use crate::text::Terms;
 
 /// A transaction that holds its workspace's turn to write.
 pub(super) struct SqlTransaction {
@@ -207,14 +208,15 @@ impl Transaction for SqlTransaction {
             .await?;
         sqlx::query(
             "INSERT INTO entries
-                 (workspace, encoder, ticket_id, listed, vector, subject, resolution)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 (workspace, encoder, ticket_id, listed, vector, terms, subject, resolution)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(&workspace)
         .bind(encoder)
         .bind(&id.as_bytes()[..])
         .bind(i64::from(entry.listed && entry.vector.is_some()))
         .bind(entry.vector.as_deref().map(rows::bytes))
+        .bind(entry.terms.as_ref().map(Terms::to_bytes))
         .bind(self.dialect.text(&entry.subject))
         .bind(self.dialect.maybe_text(entry.resolution.as_deref()))
         .execute(self.connection())

@@ -30,6 +30,7 @@ pub(super) async fn every_change_has_a_higher_number(store: &dyn Store) {
     let first = changes(store, &desk, 0).await;
     let seen: Vec<_> = first.iter().map(|c| (c.ticket_id, c.vector.clone())).collect();
     assert_eq!(seen, [(a, Some(odd.to_vec())), (b, None)], "an unlisted one is not to be found");
+    assert_eq!(Some(&first[0].terms), entry("a", true, Some(odd)).terms.as_ref());
     assert!(0 < first[0].seq && first[0].seq < first[1].seq);
     let last = first[1].seq;
     assert!(changes(store, &desk, last).await.is_empty());
@@ -67,6 +68,8 @@ pub(super) async fn every_change_has_a_higher_number(store: &dyn Store) {
     let next = changes(store, &desk, last).await;
     assert_eq!(next.len(), 1);
     assert_eq!((next[0].ticket_id, next[0].vector.clone()), (b, None));
+    assert!(next[0].terms.is_empty(), "not a word is left");
+    assert_eq!(store.entry(&desk, ENCODER, b).await.unwrap().unwrap().1.terms, None);
     assert_eq!(store.counts(&desk).await.unwrap().searchable, 1);
 }
 

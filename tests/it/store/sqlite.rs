@@ -153,11 +153,15 @@ async fn nothing_of_an_erased_ticket_is_left_in_any_file() {
         let prefix = |n: usize| format!("Xylophon-{case}-{n:04}-");
         for (n, _) in &there {
             assert!(holds(&files, prefix(*n).as_bytes()), "the search finds what is there");
+            let terms = entry(&marker(*n), true, None).terms.unwrap().to_bytes();
+            assert!(holds(&files, &terms), "and its terms");
         }
         for n in &gone {
             assert!(!holds(&files, prefix(*n).as_bytes()), "case {case}: the text of {n}");
             let raw: Vec<u8> = vector(*n).iter().flat_map(|x| x.to_le_bytes()).collect();
             assert!(!holds(&files, &raw), "case {case}: the vector of {n}");
+            let terms = entry(&marker(*n), true, None).terms.unwrap().to_bytes();
+            assert!(!holds(&files, &terms), "case {case}: the terms of {n}");
         }
         assert!(gone.len() > 20);
         store.close().await;

@@ -1,6 +1,8 @@
 //! HTML to text with html5ever's tokenizer: the standard's own rules for tags and entities, no
 //! tree, so that deep or broken nesting costs nothing.
 
+mod shorten;
+
 use std::cell::{Cell, RefCell};
 
 use html5ever::tendril::StrTendril;
@@ -28,6 +30,9 @@ const TELLING_TAGS: [&str; 16] = [
     "font",
 ];
 
+/// A tag of more bytes than this is read without its attributes.
+const LONGEST_TAG: usize = 2048;
+
 /// Whether a text is HTML. Looks at tags only, so that stack traces and generics stay text.
 pub(super) fn is_html(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
@@ -41,6 +46,10 @@ pub(super) fn is_html(text: &str) -> bool {
 /// The text of an HTML document: blocks on lines of their own, scripts, styles and comments gone,
 /// entities decoded.
 pub(super) fn to_text(html: &str) -> String {
+    tokenize(&shorten::shorten(html, LONGEST_TAG))
+}
+
+fn tokenize(html: &str) -> String {
     let sink = TextSink {
         out: RefCell::new(String::with_capacity(html.len() / 2)),
         hidden: Cell::new(false),

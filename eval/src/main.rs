@@ -3,6 +3,7 @@
 mod bench;
 mod bench_embed;
 mod bench_index;
+mod bench_serve;
 mod desk;
 mod leave_one_out;
 mod output;
@@ -30,6 +31,7 @@ enum Command {
     BenchEmbed(bench_embed::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
+    BenchServe(bench_serve::Args),
 }
 
 #[tokio::main]
@@ -42,5 +44,6 @@ async fn main() -> Result<()> {
         Command::BenchEmbed(args) => bench_embed::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
         Command::BenchIndex(args) => bench_index::run(args).await,
+        Command::BenchServe(args) => bench_serve::run(args).await,
     }
 }

@@ -26,13 +26,15 @@ const LOOK: Duration = Duration::from_millis(500);
 ///
 /// A closed loop (`--clients`) sends the next ticket when the last one is answered; an open loop
 /// (`--rate`) sends them on time whatever happens, and counts from when each was due. Every ticket
-/// is another one, so none is remembered. With `--import` the same load runs twice: on the idle
+/// is another one, so that none is remembered, unless `--remembered` asks for just that: what is
+/// left is everything but the encoder. With `--import` the same load runs twice: on the idle
 /// server, and while a history of that many tickets is taken in.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     DESKHAND__SERVER__REQUESTS_PER_MINUTE=1000000 deskhand serve --data /tmp/load &\n  \
     deskhand-eval bench-serve --clients 8 --requests 2000 --pid $!\n  \
     deskhand-eval bench-serve --rate 300 --requests 3000\n  \
+    deskhand-eval bench-serve --clients 8 --requests 200000 --remembered --pid $!\n  \
     deskhand-eval bench-serve --clients 1 --requests 1000 --import 100000")]
 pub(crate) struct Args {
     /// Where the server is
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     /// How many are sent
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     requests: u64,
+    /// Send the same thousand tickets again and again
+    #[arg(long)]
+    remembered: bool,
     /// Measure again while so many tickets are imported
     #[arg(long, value_name = "TICKETS")]
     import: Option<u64>,
@@ -80,7 +85,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         )?;
         let (lasted, busy) = busy;
         let p99 = |phase: &Value| phase["p99_ms"].as_f64();
-        let ratio = p99(&busy).zip(p99(&idle)).map(|(busy, idle)| (busy / idle * 100.0).round() / 100.0);
+        let ratio =
+            p99(&busy).zip(p99(&idle)).map(|(busy, idle)| (busy / idle * 100.0).round() / 100.0);
         result["importing"] = busy;
         result["import"] = import;
         result["import"]["lasted_through_the_load"] = json!(lasted);
@@ -94,6 +100,7 @@ struct Server {
     url: String,
     key: Option<String>,
     bodies: Vec<(String, String)>,
+    remembered: bool,
     sent: AtomicU64,
     importing: AtomicBool,
     imported: AtomicBool,
@@ -119,6 +126,7 @@ impl Server {
             url: args.url.trim_end_matches('/').to_owned(),
             key: args.key.clone(),
             bodies: bodies.collect(),
+            remembered: args.remembered,
             sent: AtomicU64::new(0),
             importing: AtomicBool::new(false),
             imported: AtomicBool::new(false),
@@ -133,9 +141,12 @@ impl Server {
         }
     }
 
-    /// A ticket like no other: the sample's words, and a number.
+    /// The sample's words, and a number to make the ticket like no other.
     fn ticket(&self, number: u64) -> (String, String) {
         let (subject, body) = &self.bodies[number as usize % self.bodies.len()];
+        if self.remembered {
+            return (subject.clone(), body.clone());
+        }
         (subject.clone(), format!("{body}\nReference {number}."))
     }
 
@@ -151,7 +162,8 @@ impl Server {
 
     async fn triage(&self, due: Instant) -> Answer {
         // Another run's numbers differ, or its tickets would be remembered.
-        let number = self.sent.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id()) * 1_000_000;
+        let number =
+            self.sent.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id()) * 1_000_000;
         let (subject, body) = self.ticket(number);
         let request = self.request(reqwest::Method::POST, "/v1/triage");
         let sent = request.json(&json!({ "subject": subject, "body": body })).send().await;

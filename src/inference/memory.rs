@@ -57,6 +57,10 @@ impl Memory {
         self.insert(&mut self.lock(), key, embedding);
     }
 
+    pub(super) fn clear(&self) {
+        *self.lock() = Generations::default();
+    }
+
     fn insert(&self, generations: &mut Generations, key: Key, embedding: Embedding) {
         if generations.young.len() >= self.half {
             generations.old = std::mem::take(&mut generations.young);
@@ -95,6 +99,8 @@ mod tests {
                 let generations = memory.lock();
                 prop_assert!(generations.young.len() + generations.old.len() <= 2 * half);
             }
+            memory.clear();
+            prop_assert!(uses.iter().all(|n| memory.get(&key(&n.to_string())).is_none()));
         }
     }
 }

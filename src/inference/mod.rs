@@ -156,6 +156,11 @@ impl Inference {
         Ok(Embedding { vector, truncated, tokens })
     }
 
+    /// Forgets every embedding that is remembered.
+    pub fn forget(&self) {
+        self.shared.memory.clear();
+    }
+
     /// The same encoder without the queue, for whole lists of texts.
     pub fn embedder(&self) -> Embedder {
         Embedder::sharing(Arc::clone(&self.shared.encoder), Arc::clone(&self.shared.tokenizer))

@@ -162,7 +162,8 @@ proptest! {
 fn random(seed: u32) -> impl FnMut() -> f32 {
     let mut state = u64::from(seed) + 1;
     move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
     }
 }

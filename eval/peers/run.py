@@ -70,7 +70,7 @@ def main():
     contenders = {
         "deskhand": [args.ours, "bench-embed", "--texts", texts, "--max-tokens", 256,
                      "--threads", args.threads, "--json"],
-        "onnxruntime": tuned("onnxruntime", ["plain.onnx", "fused.onnx"], [1, 4, 16, 64], both),
+        "onnxruntime": tuned("onnxruntime", ["plain.onnx", "fused.onnx"], [1, 8, 32], both),
     }
     if "openvino" not in args.without:
         contenders["openvino"] = tuned("openvino", ["plain.onnx"], [1, 8, 32], [[]])

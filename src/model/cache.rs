@@ -99,8 +99,8 @@ impl Cache {
         let path = self.folder(manifest).join(PINS);
         match fs::read_to_string(&path) {
             Ok(pins) => {
-                let pin = pins.lines().filter_map(|line| line.split_once("  "));
-                let pin = pin.filter(|(_, name)| *name == file.name).last();
+                let mut pins = pins.lines().rev().filter_map(|line| line.split_once("  "));
+                let pin = pins.find(|(_, name)| *name == file.name);
                 Ok(pin.map(|(hash, _)| hash.to_owned()))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -212,7 +212,7 @@ fn every_instruction_set_and_number_of_threads_computes_the_same() {
                         };
                         let found = engine.run(&lengths, &norm, first_only, embed);
                         assert_eq!(found.len(), lengths.len());
-                        let expected = expected.get_or_insert_with(|| found.clone());
+                        let expected = &*expected.get_or_insert_with(|| found.clone());
                         for (found, expected) in found.iter().zip(expected) {
                             for (f, e) in found.iter().zip(expected) {
                                 assert!((f - e).abs() < 1e-4, "{isa:?} {threads} {hidden} {f} {e}");

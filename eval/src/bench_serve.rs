@@ -227,12 +227,11 @@ async fn measure(
     let answers = Arc::new(Mutex::new(Vec::with_capacity(args.requests as usize)));
     let progress = bar(args.requests as usize, message);
     let start = Instant::now();
-    match args.rate {
-        Some(rate) => {
-            ensure!(rate > 0.0 && rate.is_finite(), "--rate is a number above 0");
-            open(server, args.requests, rate, &answers, &progress).await?;
-        }
-        None => closed(server, args, &answers, &progress).await,
+    if let Some(rate) = args.rate {
+        ensure!(rate > 0.0 && rate.is_finite(), "--rate is a number above 0");
+        open(server, args.requests, rate, &answers, &progress).await?;
+    } else {
+        closed(server, args, &answers, &progress).await;
     }
     let seconds = start.elapsed().as_secs_f64();
     progress.finish_and_clear();

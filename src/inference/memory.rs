@@ -88,13 +88,12 @@ mod tests {
             let memory = Memory::new(half);
             for (at, &n) in uses.iter().enumerate() {
                 let key = key(&n.to_string());
-                match memory.get(&key) {
-                    Some(found) => prop_assert_eq!(found, embedding(n)),
-                    None => {
-                        let window = &uses[at.saturating_sub(half)..at];
-                        prop_assert!(!window.contains(&n), "used lately and gone");
-                        memory.put(key, embedding(n));
-                    }
+                if let Some(found) = memory.get(&key) {
+                    prop_assert_eq!(found, embedding(n));
+                } else {
+                    let window = &uses[at.saturating_sub(half)..at];
+                    prop_assert!(!window.contains(&n), "used lately and gone");
+                    memory.put(key, embedding(n));
                 }
                 let generations = memory.lock();
                 prop_assert!(generations.young.len() + generations.old.len() <= 2 * half);

@@ -18,7 +18,7 @@ use crate::output::{bar, line};
 /// Requests that may be under way at once, however fast they are sent.
 const UNDER_WAY: usize = 4096;
 /// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often an import is asked how far it is.
 const LOOK: Duration = Duration::from_millis(500);
 

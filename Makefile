@@ -9,7 +9,7 @@ CARGO := cargo --locked
 POSTGRES := test -n "$$DESKHAND_TEST_POSTGRES_URL" || command -v initdb >/dev/null \
   || ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null | grep -q .
 
-.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept clean
+.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept bench-peers clean
 
 ## Everything that must hold before a change lands.
 test: tools weights fmt lint doc unit deny-if-there
@@ -95,6 +95,16 @@ ifdef DATA
 	  fi; \
 	done
 endif
+
+PEERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deskhand/peers
+
+## Our encoder against ONNX Runtime, OpenVINO and sentence-transformers on the same texts, in turns.
+## The first run sets up a Python environment of some gigabytes.
+bench-peers: weights
+	$(CARGO) build --release -p deskhand-eval
+	test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet -r eval/peers/requirements.txt
+	$(PEERS)/bin/python eval/peers/run.py --ours $(CARGO_TARGET_DIR)/release/deskhand-eval
 
 ## Takes over changed snapshots; read the difference before you commit it.
 accept:

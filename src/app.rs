@@ -184,7 +184,8 @@ async fn load(
     let manifest = manifest.clone();
     let loaded = tokio::task::spawn_blocking(move || -> Result<_> {
         let encoder = Encoder::load(&manifest, &folder, threads)?;
-        Ok((encoder, Tokenizer::load(&folder, manifest.max_tokens)?))
+        let tokenizer = Tokenizer::load(&folder, manifest.max_tokens)?;
+        Ok((encoder, tokenizer.prefixed(&manifest.prefix)?))
     });
     loaded.await?.context("the model could not be loaded")
 }

@@ -112,8 +112,7 @@ class SentenceTransformers:
         return self.model.encode(texts, batch_size=batch)
 
     def prepare(self, texts):
-        return (self.model.tokenize(texts),) if hasattr(self.model, "tokenize") else (
-            self.model.preprocess(texts),)
+        return (self.model.preprocess(texts),)
 
     def run(self, features):
         import torch

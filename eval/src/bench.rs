@@ -54,9 +54,14 @@ pub(crate) fn resident_megabytes() -> Option<f64> {
     status_megabytes("VmRSS:")
 }
 
-/// What the system says of this process's memory in a line of `/proc/self/status`.
+/// What the system says of this process's memory in a line of its status.
 pub(crate) fn status_megabytes(name: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    process_megabytes(std::process::id(), name)
+}
+
+/// The same of another process.
+pub(crate) fn process_megabytes(process: u32, name: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|l| l.starts_with(name))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some((kilobytes / 102.4).round() / 10.0)

@@ -4,6 +4,7 @@ mod backtest;
 mod bench;
 mod bench_embed;
 mod bench_index;
+mod bench_serve;
 mod desk;
 mod leave_one_out;
 mod output;
@@ -36,6 +37,7 @@ enum Command {
     Similar(similar::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
+    BenchServe(bench_serve::Args),
 }
 
 #[tokio::main]
@@ -50,6 +52,7 @@ async fn main() -> Result<ExitCode> {
         Command::Similar(args) => similar::run(&model, args).await?,
         Command::BenchTriage(args) => bench::run(&model, args).await?,
         Command::BenchIndex(args) => bench_index::run(args).await?,
+        Command::BenchServe(args) => bench_serve::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,13 +28,17 @@ pub(super) async fn run(common: &Common, command: ModelsCommand) -> Result<()> {
         ModelsCommand::List => {
             for manifest in Manifest::built_in() {
                 let state = if cache.verify(&manifest).is_empty() { "here" } else { "not fetched" };
+                let size = match manifest.total_bytes() {
+                    0 => "size unknown".to_owned(),
+                    bytes => format!("{:.0} MB", bytes as f64 / 1e6),
+                };
+                let languages = match manifest.languages.len() {
+                    few @ 0..=5 => manifest.languages[..few].join(","),
+                    many => format!("{many} languages"),
+                };
                 super::print(&format!(
-                    "{}  {:.0} MB  {} dimensions  {}  {}  {state}",
-                    manifest.name,
-                    manifest.total_bytes() as f64 / 1e6,
-                    manifest.dimensions,
-                    manifest.languages.join(","),
-                    manifest.licence,
+                    "{}  {size}  {} dimensions  {languages}  {}  {state}",
+                    manifest.name, manifest.dimensions, manifest.licence,
                 ))?;
             }
             Ok(())

@@ -199,7 +199,7 @@ mod tests {
         assert!(lexical.is_sparse());
         lexical.compact();
         assert!(lexical.postings.is_empty() && lexical.lengths.is_empty());
-        assert_eq!(lexical.scores(&Terms::of("word1")), []);
+        assert_eq!(lexical.scores(&Terms::of("word1")), Vec::<f32>::new());
         assert_eq!(lexical.add(&Terms::of("")), None);
     }
 }

@@ -57,6 +57,10 @@ impl Memory {
         self.insert(&mut self.lock(), key, embedding);
     }
 
+    pub(super) fn clear(&self) {
+        *self.lock() = Generations::default();
+    }
+
     fn insert(&self, generations: &mut Generations, key: Key, embedding: Embedding) {
         if generations.young.len() >= self.half {
             generations.old = std::mem::take(&mut generations.young);
@@ -84,17 +88,18 @@ mod tests {
             let memory = Memory::new(half);
             for (at, &n) in uses.iter().enumerate() {
                 let key = key(&n.to_string());
-                match memory.get(&key) {
-                    Some(found) => prop_assert_eq!(found, embedding(n)),
-                    None => {
-                        let window = &uses[at.saturating_sub(half)..at];
-                        prop_assert!(!window.contains(&n), "used lately and gone");
-                        memory.put(key, embedding(n));
-                    }
+                if let Some(found) = memory.get(&key) {
+                    prop_assert_eq!(found, embedding(n));
+                } else {
+                    let window = &uses[at.saturating_sub(half)..at];
+                    prop_assert!(!window.contains(&n), "used lately and gone");
+                    memory.put(key, embedding(n));
                 }
                 let generations = memory.lock();
                 prop_assert!(generations.young.len() + generations.old.len() <= 2 * half);
             }
+            memory.clear();
+            prop_assert!(uses.iter().all(|n| memory.get(&key(&n.to_string())).is_none()));
         }
     }
 }

@@ -149,11 +149,14 @@ impl Inference {
         let windows = windows?;
         let (truncated, tokens) = (windows.truncated, windows.tokens());
         let (reply, answer) = oneshot::channel();
-        if !self.shared.queue.push(Job { windows, lane, deadline, reply }) {
-            return Err(InferenceError::Stopped);
-        }
+        self.shared.queue.push(Job { windows, lane, deadline, reply })?;
         let vector = answer.await.map_err(|_| InferenceError::Stopped)??;
         Ok(Embedding { vector, truncated, tokens })
+    }
+
+    /// Forgets every embedding that is remembered.
+    pub fn forget(&self) {
+        self.shared.memory.clear();
     }
 
     /// The same encoder without the queue, for whole lists of texts.

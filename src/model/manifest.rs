@@ -9,7 +9,16 @@ use serde::{Deserialize, Serialize};
 const FILE: &str = "manifest.toml";
 
 /// The manifests built into the program, one file a model.
-const BUILT_IN: [&str; 1] = [include_str!("../../models/all-MiniLM-L6-v2.toml")];
+const BUILT_IN: [&str; 8] = [
+    include_str!("../../models/all-MiniLM-L6-v2.toml"),
+    include_str!("../../models/all-MiniLM-L12-v2.toml"),
+    include_str!("../../models/bge-small-en-v1.5.toml"),
+    include_str!("../../models/bge-base-en-v1.5.toml"),
+    include_str!("../../models/e5-small-v2.toml"),
+    include_str!("../../models/gte-small.toml"),
+    include_str!("../../models/multilingual-e5-small.toml"),
+    include_str!("../../models/paraphrase-multilingual-MiniLM-L12-v2.toml"),
+];
 
 /// One file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +26,11 @@ const BUILT_IN: [&str; 1] = [include_str!("../../models/all-MiniLM-L6-v2.toml")]
 pub struct ModelFile {
     /// Its name, without folders.
     pub name: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Lower-case hex of its SHA-256. Whatever a source delivers is held to this.
-    pub sha256: String,
+    /// Its length, where it is known.
+    pub bytes: Option<u64>,
+    /// Lower-case hex of its SHA-256. Whatever a source delivers is held to this. Where it is not
+    /// known, the first file that comes is trusted, and its hash pinned beside it.
+    pub sha256: Option<String>,
 }
 
 /// Where the hub keeps the model.
@@ -69,6 +79,9 @@ pub struct Manifest {
     pub max_tokens: usize,
     /// From token vectors to a text vector.
     pub pooling: Pooling,
+    /// What stands before every text.
+    #[serde(default)]
+    pub prefix: String,
     /// ISO 639-1 codes of the languages it was trained on.
     pub languages: Vec<String>,
     /// Where the hub has it.
@@ -155,16 +168,18 @@ impl Manifest {
     }
 
     /// Tells encoders apart whose embeddings cannot be compared: the name and the beginning of the
-    /// weights' hash, for example `all-MiniLM-L6-v2:53aa51172d14`.
+    /// weights' hash, for example `all-MiniLM-L6-v2:53aa51172d14`; where that is not known
+    /// beforehand, of the hub's revision.
     pub fn fingerprint(&self) -> String {
         let weights = self.files.iter().find(|f| f.name == "model.safetensors");
-        let hash = weights.map_or("", |f| f.sha256.get(..12).unwrap_or(&f.sha256));
-        format!("{}:{hash}", self.name)
+        let hash = weights.and_then(|f| f.sha256.as_deref());
+        let hash = hash.or(self.hub.as_ref().map(|hub| hub.revision.as_str())).unwrap_or_default();
+        format!("{}:{}", self.name, hash.get(..12).unwrap_or(hash))
     }
 
-    /// The length of all files together.
+    /// The length of all files together, as far as it is known.
     pub fn total_bytes(&self) -> u64 {
-        self.files.iter().map(|f| f.bytes).sum()
+        self.files.iter().filter_map(|f| f.bytes).sum()
     }
 }
 
@@ -180,9 +195,14 @@ mod tests {
             assert_eq!(manifest.family, "bert");
             assert!(manifest.hub.is_some() || manifest.wheel.is_some());
             for file in &manifest.files {
-                assert_eq!(file.sha256.len(), 64, "{}", file.name);
+                let hash = file.sha256.as_deref();
+                assert!(hash.is_none_or(|hash| hash.len() == 64), "{}", file.name);
+                // Only the hub's revision says what an unknown file should be.
+                assert!(hash.is_some() || manifest.wheel.is_none(), "{}", file.name);
                 assert!(!file.name.contains('/'), "{}", file.name);
             }
+            let revision = manifest.hub.as_ref().map_or(40, |hub| hub.revision.len());
+            assert_eq!(revision, 40, "{}", manifest.name);
             let fingerprint = manifest.fingerprint();
             assert!(fingerprint.len() > manifest.name.len() + 10, "{fingerprint}");
         }

@@ -59,6 +59,21 @@ impl Tokenizer {
         Ok(Self { inner, before, after, content })
     }
 
+    /// The same with a text that stands before every window, as the manifest wants it.
+    ///
+    /// # Errors
+    /// The windows are too short for it.
+    pub fn prefixed(mut self, prefix: &str) -> Result<Self, TokenizeError> {
+        let fault = |e: tokenizers::Error| TokenizeError(e.to_string());
+        let encoding = self.inner.encode(prefix, false).map_err(fault)?;
+        self.before.extend(encoding.get_ids());
+        self.content = self.content.saturating_sub(encoding.len());
+        if self.content == 0 {
+            return Err(TokenizeError(format!("{prefix:?} leaves no room for text")));
+        }
+        Ok(self)
+    }
+
     /// Splits a text into as few windows as hold it, of about equal length.
     ///
     /// # Errors

@@ -201,6 +201,8 @@ impl Triage {
         .await?;
         receipt.settle(&mut *tx, &erased).await?;
         tx.commit().await?;
+        // An embedding says something of the words that it is of.
+        self.parts.inference.forget();
         for promise in promises {
             self.keep(&caller.workspace, Some(promise)).await;
         }

@@ -191,3 +191,45 @@ fn make_wheel(folder: &Path) {
     add(format!("{info}/RECORD"), b"");
     archive.finish().unwrap();
 }
+
+#[tokio::test]
+async fn a_file_without_a_known_hash_is_pinned_when_it_first_comes() {
+    let (source, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut manifest = manifest();
+    manifest.files.retain(|file| file.name == "config.json");
+    manifest.files[0].sha256 = None;
+    manifest.files[0].bytes = None;
+    let path = source.path().join("config.json");
+    std::fs::write(&path, "the first").unwrap();
+    let ensure = async || {
+        let notes = Notes::default();
+        let sources =
+            Sources { folder: Some(source.path().to_owned()), offline: true, ..nowhere() };
+        let fetcher = Fetcher::new(Cache::new(cache.path()), sources);
+        let fetched = fetcher.ensure(&manifest, &notes).await;
+        (fetched, notes.0.into_inner().unwrap().join("\n"))
+    };
+    let (fetched, notes) = ensure().await;
+    let kept = fetched.unwrap().join("config.json");
+    assert!(notes.contains("trusted and pinned, SHA-256 "), "{notes}");
+    let (fetched, notes) = ensure().await;
+    assert_eq!((fetched.is_ok(), notes.as_str()), (true, ""));
+
+    // Whatever comes later has to be the same.
+    std::fs::write(&kept, "something else").unwrap();
+    let (fetched, notes) = ensure().await;
+    assert!(fetched.is_ok() && notes.contains("corrupted"), "{notes}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "the first");
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::write(&path, "the second").unwrap();
+    let (fetched, notes) = ensure().await;
+    assert!(fetched.is_err() && notes.contains("corrupted"), "{notes}");
+    assert!(!kept.exists());
+
+    // A file that nobody fetched is not believed either.
+    std::fs::remove_file(cache.path().join(&manifest.name).join("pinned.sha256")).unwrap();
+    std::fs::write(&kept, "put there").unwrap();
+    let (fetched, notes) = ensure().await;
+    assert!(fetched.is_ok() && notes.contains("never pinned"), "{notes}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "the second");
+}

@@ -16,6 +16,8 @@ mod layout;
 mod linear;
 mod math;
 mod team;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};

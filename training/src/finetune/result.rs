@@ -63,7 +63,7 @@ pub(super) fn write(
         let context = || path.display().to_string();
         let bytes = fs::metadata(&path).with_context(context)?.len();
         let sha256 = sha256(&path).with_context(context)?;
-        Ok(ModelFile { name: (*name).to_owned(), bytes, sha256 })
+        Ok(ModelFile { name: (*name).to_owned(), bytes: Some(bytes), sha256: Some(sha256) })
     });
     let manifest = Manifest {
         name: name.to_owned(),

@@ -30,6 +30,8 @@ const GROWN: f64 = 1.2;
 const MOST: usize = 20_000;
 /// What happens at once is looked at together.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How often to look even if nothing is known to have happened.
+const AT_LATEST: Duration = Duration::from_mins(10);
 /// For folds and samples.
 const SEED: u64 = 1;
 /// Parts of a field's progress.
@@ -63,8 +65,8 @@ pub enum Outcome {
 pub trait Learning: Send + Sync {
     /// So much of so much is done.
     fn advance(&self, done: usize, total: usize);
-    /// One has ended.
-    fn ended(&self, outcome: &Outcome);
+    /// One has ended; `None`: it failed.
+    fn ended(&self, outcome: Option<&Outcome>);
 }
 
 /// When to look whether there is something to learn.
@@ -112,8 +114,11 @@ impl Triage {
                 () = self.learn_where_due(&watch) => {}
             }
             let later = async {
-                self.learning.due.notified().await;
-                tokio::time::sleep(PAUSE).await;
+                tokio::select! {
+                    () = self.learning.due.notified() => tokio::time::sleep(PAUSE).await,
+                    // Other processes import and decide too.
+                    () = tokio::time::sleep(AT_LATEST) => {}
+                }
             };
             tokio::select! {
                 () = &mut stop => return,
@@ -142,11 +147,11 @@ impl Triage {
             match self.fit_bundle(&caller, progress).await {
                 Ok(outcome) => {
                     tracing::info!(workspace = %caller.workspace, ?outcome, "a fit ended");
-                    watch.ended(&outcome);
+                    watch.ended(Some(&outcome));
                 }
                 Err(error) => {
                     tracing::warn!(workspace = %caller.workspace, %error, "no bundle was fitted");
-                    watch.ended(&Outcome::TooLittle { labelled: 0 });
+                    watch.ended(None);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Trained labels in the service: fitted from a desk's own tickets, swapped and taken back under
 //! load, corrected at once, refused by name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use deskhand::app::SystemIds;
@@ -16,9 +16,9 @@ use tokio::sync::OnceCell;
 
 use crate::support::{Desk, NoProgress, Setup, TestClock, manifest};
 
-/// The data folder of the demo's desk after its import and its fit, made once.
-async fn fitted() -> &'static Path {
-    static FITTED: OnceCell<tempfile::TempDir> = OnceCell::const_new();
+/// The files of the demo's desk after its import and its fit, made once.
+async fn fitted() -> &'static [(PathBuf, Vec<u8>)] {
+    static FITTED: OnceCell<Vec<(PathBuf, Vec<u8>)>> = OnceCell::const_new();
     let made = FITTED.get_or_init(|| async {
         let desk = Desk::new().await;
         let tickets = sample::tickets().unwrap();
@@ -27,9 +27,23 @@ async fn fitted() -> &'static Path {
         let outcome = fit(&desk).await;
         assert!(matches!(outcome, FitOutcome::Activated(_)), "{outcome:?}");
         desk.triage.store().close().await;
-        desk.folder
+        let mut files = Vec::new();
+        read(desk.folder.path(), Path::new(""), &mut files);
+        files
     });
-    made.await.path()
+    made.await
+}
+
+fn read(root: &Path, inside: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(root.join(inside)).unwrap() {
+        let name = inside.join(entry.unwrap().file_name());
+        if root.join(&name).is_dir() {
+            read(root, &name, files);
+        } else {
+            let bytes = std::fs::read(root.join(&name)).unwrap();
+            files.push((name, bytes));
+        }
+    }
 }
 
 async fn fit(desk: &Desk) -> FitOutcome {
@@ -53,7 +67,11 @@ fn copy(from: &Path, to: &Path) {
 /// A desk of its own with all that was fitted.
 async fn desk() -> Desk {
     let folder = tempfile::tempdir().unwrap();
-    copy(fitted().await, folder.path());
+    for (name, bytes) in fitted().await {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
     let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
     let clock = Arc::new(TestClock::new("2026-01-02T03:04:05Z".parse().unwrap()));
     let own = Some((clock as _, Arc::new(SystemIds) as _));

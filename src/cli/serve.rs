@@ -14,7 +14,7 @@ use crate::access::Accounts;
 use crate::app::{self, App, SystemIds};
 use crate::config::Config;
 use crate::domain::WorkspaceId;
-use crate::http::{Progress, Limits, RateLimit, Readiness, State};
+use crate::http::{Limits, Progress, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
 use crate::store::Store;
 use crate::triage::{FitOutcome, ImportProgress, Learning, Triage};

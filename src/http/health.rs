@@ -70,7 +70,8 @@ pub(super) async fn live() -> Json<serde_json::Value> {
 pub(super) async fn ready(axum::extract::State(state): axum::extract::State<State>) -> Response {
     let status = state.readiness.status();
     if status.ready {
-        Json(json!({ "status": "ready", "import": status.import, "fit": status.fit })).into_response()
+        Json(json!({ "status": "ready", "import": status.import, "fit": status.fit }))
+            .into_response()
     } else {
         ApiError::from(ErrorCode::NotReady).detail(status.stage.clone()).into_response()
     }

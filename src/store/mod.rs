@@ -18,9 +18,9 @@ use crate::domain::{
 };
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow, Job, JobKind,
-    KeyRecord, Known, NewJob, Page, PolicySettings, Session, StoredDecision, StoredSuggestion, StoredTicket,
-    SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
+    ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow,
+    Job, JobKind, KeyRecord, Known, NewJob, Page, PolicySettings, Session, StoredDecision,
+    StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.

@@ -9,7 +9,9 @@ use super::prototypes::Prototypes;
 use super::recall::Recall;
 use super::vote::{self, Scored};
 use crate::classify::{Query, Terms};
-use crate::domain::{LabelDecision, LabelField, Neighbour, Outcome, Regime, Taxonomy, TeamDecision};
+use crate::domain::{
+    LabelDecision, LabelField, Neighbour, Outcome, Regime, Taxonomy, TeamDecision,
+};
 
 /// A class of at least so many tickets has been learned, not only met.
 const TRAINED_FROM: u32 = 5;
@@ -83,11 +85,7 @@ impl Question<'_> {
             department: department.and_then(|t| t.department.clone()),
             decision: team,
         };
-        (
-            decided(LabelField::Category, &category),
-            team,
-            decided(LabelField::Priority, &priority),
-        )
+        (decided(LabelField::Category, &category), team, decided(LabelField::Priority, &priority))
     }
 
     /// What the bundle, and what was decided since it was fitted, say of a field; `None` where it
@@ -141,7 +139,6 @@ impl Question<'_> {
         })
     }
 }
-
 
 fn label(outcome: &Outcome, field: LabelField) -> Option<&str> {
     match field {

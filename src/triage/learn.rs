@@ -165,8 +165,7 @@ impl Triage {
         }
         let settings = self.parts.store.settings(workspace).await?;
         let active = self.bundles.active(workspace, &settings).await;
-        let mut attempts =
-            self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let tried = attempts.get(workspace).copied().unwrap_or_default();
         let learned = active.map_or(0, |b| b.origin.tickets).max(tried);
         let due = now as f64 >= learned as f64 * GROWN;

@@ -31,8 +31,8 @@ use std::time::Instant;
 
 use crate::classify::Terms;
 use crate::domain::{
-    Clock, Decision, Degraded, DraftReason, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
-    SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
+    Clock, Decision, Degraded, DraftReason, IdSource, ModelVersions, Neighbour, Similar,
+    Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
 use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
@@ -48,8 +48,8 @@ pub use feedback::{Resolution, Verdict};
 pub use import::{ImportError, ImportProgress, ImportReport};
 pub use labels::Mappings;
 pub use learn::{Learning, Outcome as FitOutcome, Progress as FitProgress};
-pub use policy::Policy;
 use policy::Circumstances;
+pub use policy::Policy;
 pub use promises::{FieldPromise, PolicyView};
 use prototypes::Prototypes;
 pub use receipt::Receipt;

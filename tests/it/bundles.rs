@@ -125,8 +125,12 @@ async fn answers_are_trained_and_name_their_bundle() {
     let said = desk.triage(vpn()).await;
     assert_eq!(said["model"]["bundle"], id);
     assert_eq!(said["model"]["policy"], "target:0.95");
-    assert_eq!((&said["category"]["label"], &said["category"]["regime"]), (&json!("VPN"), &json!("trained")));
-    let far = json!({"subject": "Der Drucker druckt nicht, obwohl er eingeschaltet ist und Papier hat"});
+    assert_eq!(
+        (&said["category"]["label"], &said["category"]["regime"]),
+        (&json!("VPN"), &json!("trained"))
+    );
+    let far =
+        json!({"subject": "Der Drucker druckt nicht, obwohl er eingeschaltet ist und Papier hat"});
     let far = desk.triage(far).await;
     assert_ne!(far["category"]["decision"], "auto", "{far}");
     // The same tickets make the same bundle; too few make none.
@@ -168,7 +172,8 @@ async fn the_policy_moves_live_and_can_be_looked_at_before() {
     let policy = policy.ok();
     assert_eq!(policy["target_precision"], 0.95);
     assert_eq!(policy["bundle"], active(&desk).await);
-    let covered = |policy: &Value| policy["fields"]["category"]["coverage"]["value"].as_f64().unwrap();
+    let covered =
+        |policy: &Value| policy["fields"]["category"]["coverage"]["value"].as_f64().unwrap();
     let preview = desk.get("/v1/policy?target_precision=0.8").await.ok();
     assert_eq!((&preview["target_precision"], &preview["shown_for"]), (&json!(0.95), &json!(0.8)));
     assert!(covered(&preview) > covered(&policy), "{preview} {policy}");
@@ -217,7 +222,8 @@ async fn a_bundle_that_cannot_be_used_is_refused_by_name_and_the_running_one_sta
         assert_eq!(desk.triage(vpn()).await["model"]["bundle"], running);
     };
     // A flipped byte: in the weights, in the manifest, in what it knows tickets by.
-    for (n, file) in ["category.safetensors", "bundle.json", "tickets.bin"].into_iter().enumerate() {
+    for (n, file) in ["category.safetensors", "bundle.json", "tickets.bin"].into_iter().enumerate()
+    {
         let id = format!("{n:016x}");
         copy(&folder.join(&running), &folder.join(&id));
         let path = folder.join(&id).join(file);

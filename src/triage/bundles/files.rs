@@ -119,9 +119,8 @@ pub(super) fn load(folder: &Path, id: String, encoder: &str) -> Result<Active, T
     }
     let fault = |reason: String| unusable(&id, folder, &reason);
     let bundle = Bundle::load(folder, encoder).map_err(|e| fault(e.to_string()))?;
-    let read = |file: &str| {
-        std::fs::read(folder.join(file)).map_err(|e| fault(format!("{file}: {e}")))
-    };
+    let read =
+        |file: &str| std::fs::read(folder.join(file)).map_err(|e| fault(format!("{file}: {e}")));
     let origin: Origin =
         serde_json::from_slice(&read(ORIGIN)?).map_err(|e| fault(format!("{ORIGIN}: {e}")))?;
     let marks = read(KNOWN)?;
@@ -147,9 +146,8 @@ pub(super) fn list(parent: &Path, encoder: &str) -> Vec<BundleRecord> {
     let mut found: Vec<BundleRecord> = ids
         .map(|id| {
             let folder = parent.join(&id);
-            let json = |file: &str| {
-                std::fs::read(folder.join(file)).map_err(|e| format!("{file}: {e}"))
-            };
+            let json =
+                |file: &str| std::fs::read(folder.join(file)).map_err(|e| format!("{file}: {e}"));
             let manifest = json(MANIFEST).and_then(|bytes| {
                 serde_json::from_slice::<BundleManifest>(&bytes)
                     .map_err(|e| format!("{MANIFEST}: {e}"))

@@ -155,7 +155,8 @@ impl Triage {
             let terms = Terms::of(&phrases[1..].join("\n"));
             let mut vector = vec![0.0; self.dimensions()];
             for some in phrases.chunks(PHRASES) {
-                let embed = |phrase: &String| self.parts.inference.embed(phrase.clone(), Lane::Bulk);
+                let embed =
+                    |phrase: &String| self.parts.inference.embed(phrase.clone(), Lane::Bulk);
                 for embedding in try_join_all(some.iter().map(embed)).await? {
                     for (sum, x) in vector.iter_mut().zip(&embedding.vector) {
                         *sum += x;

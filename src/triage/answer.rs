@@ -10,7 +10,7 @@ use super::recall::Recall;
 use super::vote::{self, Scored};
 use crate::classify::{Query, Terms};
 use crate::domain::{
-    LabelDecision, LabelField, Neighbour, Outcome, Regime, Taxonomy, TeamDecision,
+    Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Taxonomy, TeamDecision,
 };
 
 /// A class of at least so many tickets has been learned, not only met.
@@ -75,7 +75,11 @@ impl Question<'_> {
         );
         let decided = |field, evidence| {
             self.learned(field).map_or_else(
-                || decide(policy, evidence, self.circumstances),
+                || {
+                    let voted = decide(policy, evidence, self.circumstances);
+                    // Where a precision is promised, a vote that was never measured keeps to it.
+                    if self.trained.is_some() { unpromised(voted) } else { voted }
+                },
                 |learned| decide_learned(policy.suggest, &learned, self.circumstances),
             )
         };
@@ -115,6 +119,10 @@ impl Question<'_> {
             .collect();
         let top = classes.get(prediction.top)?;
         let recall = Recall::of(&newer);
+        if !allowed.contains(top.as_str()) && recall.weight < 0.5 {
+            // It means a label that has gone since; the others are no second best.
+            return None;
+        }
         let against = recall.against(top);
         let labels = recall.blend(model_says);
         let best = labels.first()?.0.as_str();
@@ -137,6 +145,18 @@ impl Question<'_> {
             regime,
             labels,
         })
+    }
+}
+
+/// The same answer, for a person to decide.
+fn unpromised(decided: LabelDecision) -> LabelDecision {
+    match decided.decision {
+        Decision::Auto => LabelDecision {
+            decision: Decision::Suggest,
+            reason: Some(Reason::LowConfidence),
+            ..decided
+        },
+        Decision::Suggest | Decision::Abstain => decided,
     }
 }
 

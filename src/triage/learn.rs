@@ -73,8 +73,8 @@ pub trait Learning: Send + Sync {
 #[derive(Default)]
 pub(super) struct State {
     due: Notify,
-    /// The labelled tickets at the last attempt, by workspace.
-    attempts: Mutex<HashMap<WorkspaceId, u64>>,
+    /// The labelled tickets and the taxonomy's version at the last attempt, by workspace.
+    attempts: Mutex<HashMap<WorkspaceId, (u64, u32)>>,
 }
 
 impl State {
@@ -157,7 +157,8 @@ impl Triage {
         }
     }
 
-    /// Whether a workspace has more to learn from than its bundle, and the last attempt, had.
+    /// Whether a workspace has more to learn from than its bundle, and the last attempt, had, or
+    /// labels have gone that the bundle knows.
     async fn is_due(&self, workspace: &WorkspaceId) -> Result<bool, TriageError> {
         let now = self.parts.store.counts(workspace).await?.searchable;
         if now < ENOUGH {
@@ -165,12 +166,15 @@ impl Triage {
         }
         let settings = self.parts.store.settings(workspace).await?;
         let active = self.bundles.active(workspace, &settings).await;
+        let taxonomy = self.taxonomy(workspace).await?;
+        let gone =
+            active.as_ref().is_some_and(|b| !lacking(&b.bundle.manifest, &taxonomy).is_empty());
         let mut attempts = self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let tried = attempts.get(workspace).copied().unwrap_or_default();
+        let (tried, version) = attempts.get(workspace).copied().unwrap_or_default();
         let learned = active.map_or(0, |b| b.origin.tickets).max(tried);
-        let due = now as f64 >= learned as f64 * GROWN;
+        let due = now as f64 >= learned as f64 * GROWN || (gone && version != taxonomy.version);
         if due {
-            attempts.insert(workspace.clone(), now);
+            attempts.insert(workspace.clone(), (now, taxonomy.version));
         }
         Ok(due)
     }

@@ -95,6 +95,7 @@ impl App {
             inference: inference.clone(),
             encoder: manifest,
             policy: config.policy,
+            bundles: bundles(config),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         };
@@ -129,6 +130,11 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
     let folder = &config.data.folder;
     let store = SqlStore::open_folder(folder).await;
     Ok(Arc::new(store.with_context(|| format!("the database in {}", folder.display()))?))
+}
+
+/// The folder of trained bundles. Replicas share it.
+pub fn bundles(config: &Config) -> PathBuf {
+    config.data.folder.join("bundles")
 }
 
 /// The accounts in a store.

@@ -30,7 +30,8 @@
 //!
 //! [`http`] parses the request into a [`domain::Ticket`]. [`triage::Triage::triage`] cleans it
 //! ([`text::clean`]), embeds it in one forward pass ([`inference::Inference::embed`]), searches
-//! once ([`index::TicketIndex::search`]), lets neighbours and descriptions vote, decides by
+//! once ([`index::TicketIndex::search`]), asks the desk's trained bundle ([`classify`]) or lets
+//! neighbours and descriptions vote where there is none, decides by
 //! policy, drafts from the best resolution, and writes ticket and suggestion in one transaction
 //! ([`store::Transaction`]). Only then is it answered.
 

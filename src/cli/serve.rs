@@ -1,7 +1,7 @@
 //! `deskhand demo` and `deskhand serve`.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,15 +9,15 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::Common;
-use super::terminal::{Downloads, Rows, say};
+use super::terminal::{Downloads, Rows, Steps, say};
 use crate::access::Accounts;
 use crate::app::{self, App, SystemIds};
 use crate::config::Config;
 use crate::domain::WorkspaceId;
-use crate::http::{ImportStatus, Limits, RateLimit, Readiness, State};
+use crate::http::{Limits, Progress, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
 use crate::store::Store;
-use crate::triage::{ImportProgress, Triage};
+use crate::triage::{FitOutcome, ImportProgress, Learning, Triage};
 use crate::{console, http, sample, telemetry};
 
 /// Sample tickets that are in before the demo calls itself ready.
@@ -75,9 +75,9 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
         return server.or_stop(Err(refused)).await;
     }
     server.readiness.stage("importing the first sample tickets");
-    server.readiness.import(Some(ImportStatus { done: 0, total: tickets.len() }));
+    server.readiness.import(Some(Progress { done: 0, total: tickets.len() }));
     let (readiness, lifecycle) = (Arc::clone(&server.readiness), server.lifecycle.clone());
-    server.look_after(&app.triage);
+    server.look_after(&app.triage, true);
     let (publish, address) = (server.publisher(), server.address.clone());
     let fail = server.failure();
     server.lifecycle.spawn(async move {
@@ -123,7 +123,7 @@ pub(super) async fn serve(common: &Common, args: ServeArgs) -> Result<()> {
     server.readiness.stage("preparing the taxonomy");
     app.triage.warm_up(&WorkspaceId::main()).await?;
     server.publisher()(&app.triage);
-    server.look_after(&app.triage);
+    server.look_after(&app.triage, false);
     tracing::info!(address = server.address, "ready");
     server.run(app).await
 }
@@ -199,10 +199,15 @@ impl Server {
         Ok(Self { config, lifecycle, readiness, triage, store, address, failure })
     }
 
-    /// Keeps promised work going, and the house clean.
-    fn look_after(&self, triage: &Arc<Triage>) {
+    /// Keeps promised work going, learns from what is decided, and keeps the house clean. `shown`
+    /// says whether somebody watches the terminal.
+    fn look_after(&self, triage: &Arc<Triage>, shown: bool) {
         let (worker, stop) = (Arc::clone(triage), self.lifecycle.clone());
         self.lifecycle.spawn(async move { worker.work(stop.stopping()).await });
+        let (learner, stop) = (Arc::clone(triage), self.lifecycle.clone());
+        let readiness = Arc::clone(&self.readiness);
+        let watch = Arc::new(Watch { readiness, shown, steps: Mutex::default() });
+        self.lifecycle.spawn(async move { learner.keep_learning(stop.stopping(), watch).await });
         let (keeper, stop) = (Arc::clone(triage), self.lifecycle.clone());
         self.lifecycle.spawn(async move {
             loop {
@@ -290,8 +295,43 @@ struct DemoProgress<'a> {
 impl ImportProgress for DemoProgress<'_> {
     fn advance(&self, rows: usize) {
         self.shown.advance(rows);
-        let status = ImportStatus { done: self.shown.done(), total: self.total };
+        let status = Progress { done: self.shown.done(), total: self.total };
         self.readiness.import(Some(status));
+    }
+}
+
+/// Shows learning in `/readyz`, and on the terminal where somebody watches it.
+struct Watch {
+    readiness: Arc<Readiness>,
+    shown: bool,
+    steps: Mutex<Option<Steps>>,
+}
+
+impl Learning for Watch {
+    fn advance(&self, done: usize, total: usize) {
+        self.readiness.fit(Some(Progress { done, total }));
+        if self.shown {
+            let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+            steps.get_or_insert_with(|| Steps::new(total, "Learning the labels")).at(done);
+        }
+    }
+
+    fn ended(&self, outcome: Option<&FitOutcome>) {
+        self.readiness.fit(None);
+        if let Some(steps) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            steps.finish();
+        }
+        if let (true, Some(FitOutcome::Activated(record))) = (self.shown, outcome) {
+            let fields = record.manifest.iter().flat_map(|m| &m.fields);
+            let right = fields.filter_map(|(name, field)| {
+                Some(format!("{name} {:.0} %", 100.0 * field.metrics.as_ref()?.accuracy.value))
+            });
+            let right = right.collect::<Vec<_>>().join(", ");
+            say(&format!(
+                "The labels are learned; on tickets held out, right are: {right}. Bundle {}",
+                record.id
+            ));
+        }
     }
 }
 

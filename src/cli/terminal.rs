@@ -13,6 +13,8 @@ use crate::triage::ImportProgress;
 const BYTES: &str = "{msg:32!} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes} {eta:>4}";
 const ROWS: &str = "{msg:32!} {wide_bar:.cyan/dim} {pos:>7}/{len} {eta:>4}";
 
+const STEPS: &str = "{msg:32!} {wide_bar:.cyan/dim} {percent:>3} % {eta:>4}";
+
 fn bar(template: &str, total: u64, message: String) -> ProgressBar {
     let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
@@ -68,6 +70,28 @@ impl Progress for Downloads {
             bar.finish_and_clear();
         }
         say(message);
+    }
+}
+
+/// Shows work of many small steps.
+pub(super) struct Steps(Option<ProgressBar>);
+
+impl Steps {
+    pub(super) fn new(total: usize, message: &str) -> Self {
+        let shown = std::io::stderr().is_terminal();
+        Self(shown.then(|| bar(STEPS, total as u64, message.to_owned())))
+    }
+
+    pub(super) fn at(&self, done: usize) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done as u64);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }
 

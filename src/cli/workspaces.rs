@@ -57,7 +57,9 @@ pub(super) async fn run(common: &Common, command: WorkspacesCommand) -> Result<(
             }
         }
         WorkspacesCommand::Set { name, keep_days, redact, no_redact, do_redact } => {
-            let mut settings = store.settings(&name).await?;
+            // A server changes its part of them meanwhile.
+            let mut tx = store.begin(&name).await?;
+            let mut settings = tx.settings().await?;
             if let Some(days) = keep_days {
                 settings.retention_days = Some(days).filter(|&d| d > 0);
             }
@@ -76,7 +78,8 @@ pub(super) async fn run(common: &Common, command: WorkspacesCommand) -> Result<(
             rules.off.sort();
             rules.off.dedup();
             Rules::new(rules)?;
-            store.save_settings(&name, &settings, SystemClock.now()).await?;
+            tx.save_settings(&settings, SystemClock.now()).await?;
+            tx.commit().await?;
             say(&format!("{name} is set; texts that are embedded already stay as they are"));
         }
     }

@@ -71,6 +71,7 @@ codes! {
     UnknownLabel "unknown_label" CONFLICT "The taxonomy has no such label.";
     NoChange "no_change" UNPROCESSABLE_ENTITY "The decision changes nothing.";
     InvalidTaxonomy "invalid_taxonomy" CONFLICT "The taxonomy contradicts itself.";
+    BundleRefused "bundle_refused" CONFLICT "The bundle cannot be used here.";
     ThreadFull "thread_full" UNPROCESSABLE_ENTITY "The thread has no room for more.";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests.";
@@ -243,6 +244,7 @@ impl From<&TriageError> for ApiError {
             TriageError::NoChange(_) => told(ErrorCode::NoChange),
             TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
+            TriageError::Bundle(_) => told(ErrorCode::BundleRefused),
             TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
             TriageError::Contended => told(ErrorCode::Contended),
             TriageError::Index(IndexError::Overloaded { retry_after, .. }) => {

@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::{ApiError, ErrorCode, State};
 
-/// How far an import that runs beside the service has come.
+/// How far work that runs beside the service has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ImportStatus {
-    /// Tickets dealt with.
+pub struct Progress {
+    /// Done: tickets of an import, steps of a fit.
     pub done: usize,
-    /// Tickets in all.
+    /// In all.
     pub total: usize,
 }
 
@@ -22,7 +22,8 @@ pub struct ImportStatus {
 struct Status {
     ready: bool,
     stage: String,
-    import: Option<ImportStatus>,
+    import: Option<Progress>,
+    fit: Option<Progress>,
 }
 
 /// How far the service has come. Written by those who start it, read by `/readyz`.
@@ -45,8 +46,13 @@ impl Readiness {
     }
 
     /// How far an import has come; `None` once it has ended.
-    pub fn import(&self, import: Option<ImportStatus>) {
+    pub fn import(&self, import: Option<Progress>) {
         self.status().import = import;
+    }
+
+    /// How far learning has come; `None` once it has ended.
+    pub fn fit(&self, fit: Option<Progress>) {
+        self.status().fit = fit;
     }
 
     /// What is being done now.
@@ -64,7 +70,8 @@ pub(super) async fn live() -> Json<serde_json::Value> {
 pub(super) async fn ready(axum::extract::State(state): axum::extract::State<State>) -> Response {
     let status = state.readiness.status();
     if status.ready {
-        Json(json!({ "status": "ready", "import": status.import })).into_response()
+        Json(json!({ "status": "ready", "import": status.import, "fit": status.fit }))
+            .into_response()
     } else {
         ApiError::from(ErrorCode::NotReady).detail(status.stage.clone()).into_response()
     }

@@ -28,7 +28,7 @@ use utoipa_axum::routes;
 pub use auth::RateLimit;
 pub use error::{ApiError, ErrorCode, FieldError, Problem};
 pub use extract::{Desk, JsonBody, Needs, Once, may};
-pub use health::{ImportStatus, Readiness};
+pub use health::{Progress, Readiness};
 pub use serve::serve;
 
 use crate::access::Accounts;
@@ -102,6 +102,9 @@ fn api() -> OpenApiRouter<State> {
         .routes(routes!(v1::similar::similar))
         .routes(routes!(v1::imports::read))
         .routes(routes!(v1::taxonomy::read, v1::taxonomy::put))
+        .routes(routes!(v1::policy::read, v1::policy::put))
+        .routes(routes!(v1::bundles::list))
+        .routes(routes!(v1::bundles::activate))
         .routes(routes!(v1::embeddings::embeddings))
 }
 

@@ -24,6 +24,7 @@ use super::error::Problem;
         (name = "tickets", description = "Threads, resolutions, erasure"),
         (name = "imports", description = "Histories in and out"),
         (name = "taxonomy", description = "A desk's labels"),
+        (name = "policy", description = "How sure labels must be, and what was learned"),
         (name = "session", description = "Agents signing in from a browser"),
     ),
     components(schemas(Problem)),

@@ -18,9 +18,9 @@ use crate::domain::{
 };
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow, Job, JobKind,
-    KeyRecord, Known, NewJob, Page, Session, StoredDecision, StoredSuggestion, StoredTicket,
-    SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
+    ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow,
+    Job, JobKind, KeyRecord, Known, NewJob, Page, PolicySettings, Session, StoredDecision,
+    StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.
@@ -280,6 +280,16 @@ pub trait Transaction: Send {
     async fn save_taxonomy(
         &mut self,
         taxonomy: &Taxonomy,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The workspace's settings; the defaults where it has none.
+    async fn settings(&mut self) -> Result<WorkspaceSettings, StoreError>;
+
+    /// Changes the workspace's settings.
+    async fn save_settings(
+        &mut self,
+        settings: &WorkspaceSettings,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 

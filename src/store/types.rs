@@ -154,6 +154,39 @@ pub struct WorkspaceSettings {
     /// What is taken out of texts before they are embedded.
     #[serde(default)]
     pub redaction: RuleSettings,
+    /// How sure labels must be to be applied without a person.
+    #[serde(default)]
+    pub policy: PolicySettings,
+    /// Which trained labels answer; none: similar tickets and descriptions do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<ActiveBundle>,
+}
+
+/// How sure labels must be to be applied without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySettings {
+    /// Grows with every change.
+    pub version: i64,
+    /// The share of applied labels that is to be right.
+    pub target_precision: f64,
+}
+
+impl Default for PolicySettings {
+    fn default() -> Self {
+        Self { version: 1, target_precision: 0.95 }
+    }
+}
+
+/// Which bundle answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveBundle {
+    /// Its id.
+    pub id: String,
+    /// The one that it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
 }
 
 /// Kinds of promised work.

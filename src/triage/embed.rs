@@ -74,7 +74,7 @@ impl Triage {
     }
 
     /// The workspace's rules, compiled once for each change of its settings.
-    async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
+    pub(super) async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
         let settings = self.parts.store.settings(workspace).await?;
         let mut known = self.rules.0.lock().await;
         if let Some((_, rules)) = known.get(workspace).filter(|(s, _)| *s == settings) {

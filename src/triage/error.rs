@@ -76,6 +76,9 @@ pub enum TriageError {
     /// An external index failed, where there is no answer without it.
     #[error(transparent)]
     Index(crate::index::IndexError),
+    /// A bundle is not used, or none could be made.
+    #[error(transparent)]
+    Bundle(#[from] super::BundleFault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -318,6 +318,7 @@ impl Triage {
 
     /// Keeps a promise and says what the answer has to do without if that failed.
     async fn kept(&self, caller: &Caller, promise: Option<super::jobs::Promise>) -> Vec<Degraded> {
+        self.learning.look_again();
         let kept = self.keep(&caller.workspace, promise).await;
         if kept { Vec::new() } else { vec![Degraded::Index] }
     }

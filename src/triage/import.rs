@@ -103,6 +103,7 @@ impl Triage {
             self.write_rows(workspace, written).await?;
             progress.advance(batch.len());
         }
+        self.learning.look_again();
         Ok(report)
     }
 

@@ -79,6 +79,7 @@ impl Triage {
         .await?;
         receipt.settle(&mut *tx, &taxonomy).await?;
         tx.commit().await?;
+        self.learning.look_again();
         Ok(taxonomy)
     }
 }

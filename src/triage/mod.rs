@@ -4,6 +4,8 @@
 //! without writing. Every other use case writes in one transaction: ticket, suggestion, entry in
 //! the index, stored answer, jobs and audit together.
 
+mod answer;
+mod bundles;
 mod draft;
 mod embed;
 mod erase;
@@ -13,34 +15,42 @@ mod figures;
 mod import;
 mod jobs;
 mod labels;
+mod learn;
 mod policy;
+mod promises;
 mod prototypes;
+mod recall;
 mod receipt;
 mod reindex;
 mod uploads;
 mod vote;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::classify;
 use crate::domain::{
-    Clock, Decision, Degraded, DraftReason, IdSource, LabelDecision, ModelVersions, Neighbour,
-    Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
-    Timings, WorkspaceId,
+    Clock, Decision, Degraded, DraftReason, IdSource, ModelVersions, Neighbour, Similar,
+    Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
 use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::{Terms, UNDETERMINED};
+use answer::{Question, Trained};
+pub use bundles::{BundleFault, BundleRecord, Bundles};
 pub use embed::Embedded;
 pub use erase::Erased;
 pub use error::TriageError;
 pub use feedback::{Resolution, Verdict};
 pub use import::{ImportError, ImportProgress, ImportReport};
 pub use labels::Mappings;
+pub use learn::{Learning, Outcome as FitOutcome, Progress as FitProgress};
+use policy::Circumstances;
 pub use policy::Policy;
-use policy::{Circumstances, decide};
+pub use promises::{FieldPromise, PolicyView};
 use prototypes::Prototypes;
 pub use receipt::Receipt;
 pub use reindex::ReindexReport;
@@ -67,6 +77,8 @@ pub struct Parts {
     pub encoder: Manifest,
     /// The thresholds.
     pub policy: Policy,
+    /// Where trained bundles lie, a folder a workspace.
+    pub bundles: PathBuf,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -80,6 +92,8 @@ pub struct Triage {
     default_taxonomy: Taxonomy,
     prototypes: prototypes::Cache,
     rules: embed::RulesCache,
+    bundles: Bundles,
+    learning: learn::State,
 }
 
 /// Who asks, and for which desk.
@@ -106,22 +120,30 @@ pub struct Assessment {
     pub taxonomy_version: u32,
 }
 
+/// The labels of a desk that has none of its own.
+///
+/// # Panics
+/// Never in a released build: a test reads it.
+#[expect(clippy::expect_used, reason = "embedded at compile time and read by a test")]
+pub fn built_in_taxonomy() -> Taxonomy {
+    Taxonomy::from_toml(DEFAULT_TAXONOMY).expect("the built-in taxonomy")
+}
+
 impl Triage {
     /// Puts the parts together.
-    ///
-    /// # Panics
-    /// Never in a released build: the built-in taxonomy is read by a test.
-    #[expect(clippy::expect_used, reason = "embedded at compile time and read by a test")]
     pub fn new(parts: Parts) -> Self {
         let fingerprint = parts.encoder.fingerprint();
-        let default_taxonomy =
-            Taxonomy::from_toml(DEFAULT_TAXONOMY).expect("the built-in taxonomy");
+        let default_taxonomy = built_in_taxonomy();
+        let bundles =
+            Bundles::new(Arc::clone(&parts.store), parts.bundles.clone(), fingerprint.clone());
         Self {
             parts,
             fingerprint,
             default_taxonomy,
             prototypes: prototypes::Cache::default(),
             rules: embed::RulesCache::default(),
+            bundles,
+            learning: learn::State::default(),
         }
     }
 
@@ -262,6 +284,10 @@ impl Triage {
         let read = self.read(workspace, &ticket.text).await?;
         let (language, subject, terms) = (read.language, read.subject, read.terms);
         let taxonomy = self.taxonomy(workspace).await?;
+        let settings = self.parts.store.settings(workspace).await?;
+        // Taken once: an answer never mixes two bundles.
+        let bundle = self.bundles.active(workspace, &settings).await;
+        let words = bundle.as_ref().map(|_| classify::Terms::of(&read.text));
         let known = match (id, &ticket.source) {
             (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
             _ => id,
@@ -313,11 +339,20 @@ impl Triage {
             language_supported: language == UNDETERMINED
                 || self.parts.encoder.languages.iter().any(|l| l == language),
         };
+        let target = settings.policy.target_precision;
+        let thresholds = bundle.as_ref().map(|b| b.thresholds(target));
+        let trained = match (&bundle, &words, &thresholds) {
+            (Some(bundle), Some(terms), Some(thresholds)) => {
+                Some(Trained { bundle, terms, thresholds })
+            }
+            _ => None,
+        };
         let question = Question {
             vector: vector.as_deref(),
             neighbours: &neighbours,
             taxonomy: &taxonomy,
             prototypes: &prototypes,
+            trained,
             circumstances,
         };
         let (category, team, priority) = question.answer(&self.parts.policy);
@@ -347,9 +382,15 @@ impl Triage {
             language: language.to_owned(),
             degraded,
             model: ModelVersions {
-                bundle: format!("neighbours@taxonomy-{}", taxonomy.version),
+                policy: match bundle {
+                    Some(_) => format!("target:{target}"),
+                    None => self.parts.policy.version(),
+                },
+                bundle: bundle.map_or_else(
+                    || format!("neighbours@taxonomy-{}", taxonomy.version),
+                    |bundle| bundle.id.clone(),
+                ),
                 encoder: self.fingerprint.clone(),
-                policy: self.parts.policy.version(),
             },
             timings_ms: timings,
         };
@@ -364,6 +405,8 @@ impl Triage {
     pub async fn warm_up(&self, workspace: &WorkspaceId) -> Result<(), TriageError> {
         let taxonomy = self.taxonomy(workspace).await?;
         self.prototypes(workspace, &taxonomy).await?;
+        let settings = self.parts.store.settings(workspace).await?;
+        self.bundles.active(workspace, &settings).await;
         // A search for nothing in particular loads the index.
         if let Err(error) = self.parts.index.search(workspace, &[0.0; 1], 0, None).await {
             tracing::warn!(%error, "similarity search is not ready");
@@ -378,66 +421,6 @@ impl Triage {
         taxonomy: &Taxonomy,
     ) -> Result<Arc<Prototypes>, InferenceError> {
         self.prototypes.get(&self.parts.inference, workspace, taxonomy).await
-    }
-}
-
-/// All that the labels are decided from.
-struct Question<'a> {
-    vector: Option<&'a [f32]>,
-    neighbours: &'a [Neighbour],
-    taxonomy: &'a Taxonomy,
-    prototypes: &'a Prototypes,
-    circumstances: Circumstances,
-}
-
-impl Question<'_> {
-    fn answer(&self, policy: &Policy) -> (LabelDecision, TeamDecision, LabelDecision) {
-        let taxonomy = self.taxonomy;
-        let category_prior = self
-            .vector
-            .map(|vector| vote::described(&self.prototypes.similarities(vector)))
-            .unwrap_or_default();
-        let category_prior = if category_prior.is_empty() {
-            vote::uniform(taxonomy.categories.iter().map(|c| &c.label))
-        } else {
-            category_prior
-        };
-        let team_prior = vote::described_teams(&category_prior, taxonomy);
-        let team_prior = if team_prior.is_empty() {
-            vote::uniform(taxonomy.teams.iter().map(|t| &t.label))
-        } else {
-            team_prior
-        };
-        let priority_prior = vote::described_priorities(taxonomy);
-        let category = vote::vote(
-            self.neighbours,
-            |o| o.category.as_deref(),
-            |label| taxonomy.category(label).is_some(),
-            &category_prior,
-        );
-        let team = vote::vote(
-            self.neighbours,
-            |o| o.team.as_deref(),
-            |label| taxonomy.team(label).is_some(),
-            &team_prior,
-        );
-        let priority = vote::vote(
-            self.neighbours,
-            |o| o.priority.as_deref(),
-            |label| taxonomy.priorities.iter().any(|p| p == label),
-            &priority_prior,
-        );
-        let team = decide(policy, &team, self.circumstances);
-        let department = team.label.as_deref().and_then(|label| taxonomy.team(label));
-        let team = TeamDecision {
-            department: department.and_then(|t| t.department.clone()),
-            decision: team,
-        };
-        (
-            decide(policy, &category, self.circumstances),
-            team,
-            decide(policy, &priority, self.circumstances),
-        )
     }
 }
 

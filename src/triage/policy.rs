@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::vote::Evidence;
+use super::vote::{Evidence, Scored};
 use crate::domain::{Alternative, Decision, LabelDecision, Reason, Regime};
 
 /// Alternatives that an answer lists.
@@ -42,10 +42,66 @@ pub(super) fn decide(
     evidence: &Evidence,
     circumstances: Circumstances,
 ) -> LabelDecision {
-    let mut labels = evidence.labels.iter();
+    let verdict = verdict(policy, evidence, circumstances);
+    decision(&evidence.labels, evidence.regime, verdict)
+}
+
+/// What a trained model and what was decided since say of one field.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Learned {
+    /// The likeliest first.
+    pub(super) labels: Vec<Scored>,
+    pub(super) regime: Regime,
+    /// The promise of precision covers the first label, and nothing newer speaks against it.
+    pub(super) promised: bool,
+    /// The ticket is taken for one of no label.
+    pub(super) novel: bool,
+    /// The model and newer tickets say different things, and neither clearly counts.
+    pub(super) conflict: bool,
+}
+
+/// Decides one field by what was learned. `suggest` is the probability from which on a label is
+/// worth suggesting.
+pub(super) fn decide_learned(
+    suggest: f32,
+    learned: &Learned,
+    circumstances: Circumstances,
+) -> LabelDecision {
+    decision(&learned.labels, learned.regime, verdict_learned(suggest, learned, circumstances))
+}
+
+fn verdict_learned(
+    suggest: f32,
+    learned: &Learned,
+    circumstances: Circumstances,
+) -> (Decision, Option<Reason>) {
+    let supported = circumstances.language_supported;
+    let Some((_, probability)) = learned.labels.first() else {
+        return (Decision::Abstain, Some(Reason::NoLabels));
+    };
+    let promised = learned.promised && !learned.novel && !learned.conflict;
+    if promised && supported {
+        return (Decision::Auto, None);
+    }
+    let reason = match learned {
+        _ if !supported => Reason::UnsupportedLanguage,
+        Learned { novel: true, .. } => Reason::Novel,
+        Learned { conflict: true, .. } => Reason::Conflict,
+        _ => Reason::LowConfidence,
+    };
+    let worth = !learned.novel && *probability >= suggest && (supported || promised);
+    (if worth { Decision::Suggest } else { Decision::Abstain }, Some(reason))
+}
+
+/// Puts an answer together; the label is the best guess in every case.
+fn decision(
+    labels: &[Scored],
+    regime: Regime,
+    (decision, reason): (Decision, Option<Reason>),
+) -> LabelDecision {
+    let mut labels = labels.iter();
     let best = labels.next();
     let probability = best.map_or(0.0, |l| l.1);
-    let (decision, reason) = verdict(policy, evidence, probability, circumstances);
     let alternative =
         |(label, p): &(String, f32)| Alternative { label: label.clone(), probability: round(*p) };
     LabelDecision {
@@ -53,7 +109,7 @@ pub(super) fn decide(
         probability: round(probability),
         decision,
         reason,
-        regime: evidence.regime,
+        regime,
         alternatives: labels.take(ALTERNATIVES).map(alternative).collect(),
     }
 }
@@ -61,9 +117,9 @@ pub(super) fn decide(
 fn verdict(
     policy: &Policy,
     evidence: &Evidence,
-    probability: f32,
     circumstances: Circumstances,
 ) -> (Decision, Option<Reason>) {
+    let probability = evidence.labels.first().map_or(0.0, |l| l.1);
     if evidence.labels.is_empty() {
         return (Decision::Abstain, Some(Reason::NoLabels));
     }
@@ -151,7 +207,53 @@ mod tests {
         assert_eq!(decide(&POLICY, &sure, PLAIN).decision, Decision::Suggest);
     }
 
+    fn learned(p: f32) -> Learned {
+        Learned {
+            labels: vec![("a".to_owned(), p)],
+            regime: Regime::Trained,
+            promised: true,
+            novel: false,
+            conflict: false,
+        }
+    }
+
+    #[test]
+    fn only_what_the_promise_covers_is_applied() {
+        let decide = |learned: &Learned, circumstances| {
+            let decided = decide_learned(0.5, learned, circumstances);
+            (decided.decision, decided.reason)
+        };
+        let sure = learned(0.97);
+        assert_eq!(decide(&sure, PLAIN), (Decision::Auto, None));
+        let foreign = Circumstances { language_supported: false, ..PLAIN };
+        let unsupported = Some(Reason::UnsupportedLanguage);
+        assert_eq!(decide(&sure, foreign), (Decision::Suggest, unsupported));
+        let unpromised = Learned { promised: false, ..sure.clone() };
+        assert_eq!(decide(&unpromised, PLAIN), (Decision::Suggest, Some(Reason::LowConfidence)));
+        assert_eq!(decide(&unpromised, foreign), (Decision::Abstain, unsupported));
+        let novel = Learned { novel: true, ..sure.clone() };
+        assert_eq!(decide(&novel, PLAIN), (Decision::Abstain, Some(Reason::Novel)));
+        let conflict = Learned { conflict: true, ..sure.clone() };
+        assert_eq!(decide(&conflict, PLAIN), (Decision::Suggest, Some(Reason::Conflict)));
+        let unsure = Learned { promised: false, ..learned(0.3) };
+        assert_eq!(decide(&unsure, PLAIN), (Decision::Abstain, Some(Reason::LowConfidence)));
+        let nothing = Learned { labels: Vec::new(), ..sure };
+        assert_eq!(decide(&nothing, PLAIN), (Decision::Abstain, Some(Reason::NoLabels)));
+    }
+
     proptest! {
+        #[test]
+        fn nothing_is_applied_that_is_not_promised(
+            p in 0f32..1.0, promised: bool, novel: bool, conflict: bool, language_supported: bool,
+        ) {
+            let learned = Learned { promised, novel, conflict, ..learned(p) };
+            let circumstances = Circumstances { empty: false, language_supported };
+            let decided = decide_learned(0.5, &learned, circumstances);
+            let covered = promised && !novel && !conflict && language_supported;
+            prop_assert_eq!(decided.decision == Decision::Auto, covered);
+            prop_assert_eq!(decided.reason.is_none(), decided.decision == Decision::Auto);
+        }
+
         #[test]
         fn more_support_never_decides_less(p in 0f32..1.0, more in 0f32..1.0, nearest in 0f32..1.0) {
             let rank = |p| match decide(&POLICY, &evidence(&[("a", p)], nearest), PLAIN).decision {

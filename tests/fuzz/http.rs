@@ -1,6 +1,7 @@
 //! Garbage in paths, parameters, headers and bodies: each is refused with a problem document, and
 //! nothing is ever the server's own fault.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ struct Service {
     _folder: TempDir,
 }
 
-fn triage(store: &Arc<dyn Store>) -> Triage {
+fn triage(store: &Arc<dyn Store>, _: &Path) -> Triage {
     let config = Layers::new().environment(std::env::vars()).build().unwrap();
     let manifest = Manifest::find("all-MiniLM-L6-v2").unwrap();
     let folder = app::model_cache(&config).unwrap().folder(&manifest);
@@ -47,6 +48,7 @@ fn triage(store: &Arc<dyn Store>) -> Triage {
         inference: Inference::start(encoder, tokenizer).unwrap(),
         encoder: manifest,
         policy: config.policy,
+        bundles: folder.join("bundles"),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
     })
@@ -62,7 +64,7 @@ impl Service {
         let loaded = OnceLock::new();
         let readiness = Readiness::default();
         if ready {
-            let _ = loaded.set(Arc::new(triage(&store)));
+            let _ = loaded.set(Arc::new(triage(&store, folder.path())));
             readiness.ready();
         }
         let entropy = Arc::new(SystemEntropy);

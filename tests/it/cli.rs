@@ -4,7 +4,7 @@ use deskhand::domain::Suggestion;
 
 use crate::support::deskhand;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["demo"],
     &["serve"],
@@ -13,6 +13,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["keys"],
     &["users"],
     &["workspaces"],
+    &["bundles"],
     &["reindex"],
     &["models"],
     &["config"],

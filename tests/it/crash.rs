@@ -65,5 +65,17 @@ async fn a_running_demo_passes_its_healthcheck_and_shares_its_data() {
     let data = folder.path().to_str().unwrap();
     let answer = deskhand(&["triage", "--json", "--data", data, "printer jams"]).success();
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(answer["category"]["regime"], "few_shot");
+    assert_ne!(answer["category"]["regime"], "described");
+    // Soon after the import the labels are learned.
+    let ticket = json!({"subject": "VPN drops every few minutes"});
+    let start = std::time::Instant::now();
+    let learned = loop {
+        let answer = demo.triage(&ticket).await.unwrap();
+        if answer["model"]["policy"] == "target:0.95" {
+            break answer;
+        }
+        assert!(start.elapsed().as_secs() < 300, "{answer} {}", demo.status().await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    assert_eq!(learned["category"]["regime"], "trained", "{learned}");
 }

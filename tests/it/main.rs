@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod architecture;
 mod bad_input;
+mod bundles;
 mod checkpoints;
 mod cli;
 mod crash;

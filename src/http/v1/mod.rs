@@ -1,8 +1,10 @@
 //! Version 1 of the API, one resource a file.
 
+pub(super) mod bundles;
 pub(super) mod embeddings;
 pub(super) mod export;
 pub(super) mod imports;
+pub(super) mod policy;
 pub(super) mod requesters;
 pub(super) mod session;
 pub(super) mod similar;

@@ -89,7 +89,7 @@ impl Records for SqlStore {
     }
 
     async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
-        let query = sqlx::query("SELECT settings FROM workspaces WHERE name = $1");
+        let query = sqlx::query(SETTINGS);
         let row = self.one(query.bind(workspace.to_string())).await?;
         row.map_or(Ok(WorkspaceSettings::default()), |row| from_json(row.try_get(0)?))
     }
@@ -100,15 +100,12 @@ impl Records for SqlStore {
         settings: &WorkspaceSettings,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO workspaces (name, settings, created_at) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE SET settings = excluded.settings",
-        )
-        .bind(workspace.to_string())
-        .bind(to_json(settings)?)
-        .bind(now.as_microsecond())
-        .execute(&self.writer)
-        .await?;
+        sqlx::query(SAVE_SETTINGS)
+            .bind(workspace.to_string())
+            .bind(to_json(settings)?)
+            .bind(now.as_microsecond())
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 
@@ -342,6 +339,12 @@ impl Records for SqlStore {
 
 pub(super) const NEWEST_TAXONOMY: &str =
     "SELECT document FROM taxonomies WHERE workspace = $1 ORDER BY version DESC LIMIT 1";
+
+pub(super) const SETTINGS: &str = "SELECT settings FROM workspaces WHERE name = $1";
+
+pub(super) const SAVE_SETTINGS: &str =
+    "INSERT INTO workspaces (name, settings, created_at) VALUES ($1, $2, $3)
+     ON CONFLICT (name) DO UPDATE SET settings = excluded.settings";
 
 pub(super) fn ticket_query(workspace: &WorkspaceId, id: TicketId) -> Query {
     let sql = format!("SELECT {TICKET} FROM tickets WHERE workspace = $1 AND id = $2");

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row};
 
-use super::records::{NEWEST_TAXONOMY, entry_query, suggestion_query, ticket_query};
+use super::records::{
+    NEWEST_TAXONOMY, SAVE_SETTINGS, SETTINGS, entry_query, suggestion_query, ticket_query,
+};
 use super::rows::{self, from_json, micros, to_json, uuid};
 use super::{Dialect, erasure};
 use crate::domain::{
@@ -14,7 +16,7 @@ use crate::domain::{
 };
 use crate::store::{
     Answer, AuditEntry, Claim, EntryRow, NewJob, StoreError, StoredDecision, StoredSuggestion,
-    StoredTicket, Transaction,
+    StoredTicket, Transaction, WorkspaceSettings,
 };
 use crate::text::Terms;
 
@@ -283,6 +285,26 @@ impl Transaction for SqlTransaction {
         .bind(now.as_microsecond())
         .execute(self.connection())
         .await?;
+        Ok(())
+    }
+
+    async fn settings(&mut self) -> Result<WorkspaceSettings, StoreError> {
+        let query = sqlx::query(SETTINGS).bind(self.workspace.to_string());
+        let row = query.fetch_optional(self.connection()).await?;
+        row.map_or(Ok(WorkspaceSettings::default()), |row| from_json(row.try_get(0)?))
+    }
+
+    async fn save_settings(
+        &mut self,
+        settings: &WorkspaceSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(SAVE_SETTINGS)
+            .bind(self.workspace.to_string())
+            .bind(to_json(settings)?)
+            .bind(now.as_microsecond())
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 

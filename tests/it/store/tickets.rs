@@ -5,8 +5,8 @@ use deskhand::domain::{
     Outcome, Taxonomy, Ticket, TicketId, TicketText,
 };
 use deskhand::store::{
-    Answer, AuditEntry, ClaimRequest, JobKind, Known, NewJob, Store, StoreError, StoredTicket,
-    WorkspaceSettings,
+    ActiveBundle, Answer, AuditEntry, ClaimRequest, JobKind, Known, NewJob, Store, StoreError,
+    StoredTicket, WorkspaceSettings,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -380,6 +380,20 @@ pub(super) async fn taxonomies_and_settings_are_the_newest(store: &dyn Store) {
         let settings = WorkspaceSettings { retention_days: Some(days), ..Default::default() };
         store.save_settings(&desk, &settings, now()).await.unwrap();
         assert_eq!(store.settings(&desk).await.unwrap(), settings);
+        // In a transaction: all of it, or nothing.
+        let mut tx = store.begin(&desk).await.unwrap();
+        let mut changed = tx.settings().await.unwrap();
+        assert_eq!(changed, settings);
+        changed.bundle = Some(ActiveBundle { id: "b".to_owned(), previous: None });
+        changed.policy.target_precision = 0.9;
+        tx.save_settings(&changed, now()).await.unwrap();
+        assert_eq!(tx.settings().await.unwrap(), changed);
+        drop(tx);
+        assert_eq!(store.settings(&desk).await.unwrap(), settings);
+        let mut tx = store.begin(&desk).await.unwrap();
+        tx.save_settings(&changed, now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(store.settings(&desk).await.unwrap(), changed);
     }
     let other = super::desk("a-settings-only");
     store.save_settings(&other, &WorkspaceSettings::default(), now()).await.unwrap();

@@ -193,6 +193,7 @@ impl Desk {
             inference: setup.inference.unwrap_or_else(inference),
             encoder: manifest,
             policy: defaults.policy,
+            bundles: folder.path().join("bundles"),
             clock: Arc::clone(&now),
             ids,
         }));

@@ -1,0 +1,316 @@
+//! Learning from a desk's own labelled tickets: a bundle is fitted when there are enough, and
+//! again when they have grown, on one thread beside the answers.
+
+mod material;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use self::material::{Material, Plan};
+use super::bundles::{BundleFault, BundleRecord, lacking};
+use super::{Caller, Receipt, Triage, TriageError};
+use crate::classify::{Bundle, BundleManifest, FieldModel, History, Options, Terms, fit};
+use crate::domain::WorkspaceId;
+use crate::domain::ids::hex;
+use crate::inference::InferenceError;
+use crate::judge::duplicates;
+use crate::text::{Rules, clean};
+
+/// Labelled tickets from which on a bundle is fitted.
+const ENOUGH: u64 = 200;
+/// A new one is fitted once the labelled tickets have grown to so many times as many.
+const GROWN: f64 = 1.2;
+/// The newest labelled tickets that are learned from; bounds time and memory.
+const MOST: usize = 20_000;
+/// What happens at once is looked at together.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How often to look even if nothing is known to have happened.
+const AT_LATEST: Duration = Duration::from_mins(10);
+/// For folds and samples.
+const SEED: u64 = 1;
+/// Parts of a field's progress.
+const PARTS: usize = 100;
+
+/// Hears how far a fit has come: so much of so much.
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// How a fit ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// There are too few labelled tickets.
+    TooLittle {
+        /// So many.
+        labelled: u64,
+    },
+    /// Another process is fitting one.
+    Elsewhere,
+    /// The running bundle is better on its own held-out tickets, and stays.
+    NotBetter {
+        /// The new one, which can be activated all the same.
+        id: String,
+        /// Where it falls short.
+        field: String,
+    },
+    /// The new one answers.
+    Activated(Box<BundleRecord>),
+}
+
+/// Hears of fits that happen by themselves.
+pub trait Learning: Send + Sync {
+    /// So much of so much is done.
+    fn advance(&self, done: usize, total: usize);
+    /// One has ended; `None`: it failed.
+    fn ended(&self, outcome: Option<&Outcome>);
+}
+
+/// When to look whether there is something to learn.
+#[derive(Default)]
+pub(super) struct State {
+    due: Notify,
+    /// The labelled tickets and the taxonomy's version at the last attempt, by workspace.
+    attempts: Mutex<HashMap<WorkspaceId, (u64, u32)>>,
+}
+
+impl State {
+    /// Labels have changed.
+    pub(super) fn look_again(&self) {
+        self.due.notify_one();
+    }
+}
+
+/// Ends a fit that nobody waits for any longer.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All that a fit needs, to be moved to its thread.
+struct Work {
+    material: Material,
+    plans: Vec<Plan>,
+    rules: Rules,
+    stop: Arc<AtomicBool>,
+    progress: Progress,
+}
+
+impl Triage {
+    /// Fits bundles where there is enough to learn, at the start and whenever labels change, until
+    /// `stop` resolves. One fit at a time.
+    pub async fn keep_learning(&self, stop: impl Future<Output = ()>, watch: Arc<dyn Learning>) {
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = self.learn_where_due(&watch) => {}
+            }
+            let later = async {
+                tokio::select! {
+                    () = self.learning.due.notified() => tokio::time::sleep(PAUSE).await,
+                    // Other processes import and decide too.
+                    () = tokio::time::sleep(AT_LATEST) => {}
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return,
+                () = later => {}
+            }
+        }
+    }
+
+    async fn learn_where_due(&self, watch: &Arc<dyn Learning>) {
+        let workspaces = match self.parts.store.workspaces().await {
+            Ok(workspaces) => workspaces,
+            Err(error) => return tracing::warn!(%error, "workspaces could not be read"),
+        };
+        for workspace in workspaces {
+            match self.is_due(&workspace).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(%workspace, %error, "whether to learn is not known");
+                    continue;
+                }
+            }
+            let heard = Arc::clone(watch);
+            let progress: Progress = Arc::new(move |done, total| heard.advance(done, total));
+            let caller = Caller { workspace, actor: "deskhand".to_owned() };
+            match self.fit_bundle(&caller, progress).await {
+                Ok(outcome) => {
+                    tracing::info!(workspace = %caller.workspace, ?outcome, "a fit ended");
+                    watch.ended(Some(&outcome));
+                }
+                Err(error) => {
+                    tracing::warn!(workspace = %caller.workspace, %error, "no bundle was fitted");
+                    watch.ended(None);
+                }
+            }
+        }
+    }
+
+    /// Whether a workspace has more to learn from than its bundle, and the last attempt, had, or
+    /// labels have gone that the bundle knows.
+    async fn is_due(&self, workspace: &WorkspaceId) -> Result<bool, TriageError> {
+        let now = self.parts.store.counts(workspace).await?.searchable;
+        if now < ENOUGH {
+            return Ok(false);
+        }
+        let settings = self.parts.store.settings(workspace).await?;
+        let active = self.bundles.active(workspace, &settings).await;
+        let taxonomy = self.taxonomy(workspace).await?;
+        let gone =
+            active.as_ref().is_some_and(|b| !lacking(&b.bundle.manifest, &taxonomy).is_empty());
+        let mut attempts = self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tried, version) = attempts.get(workspace).copied().unwrap_or_default();
+        let learned = active.map_or(0, |b| b.origin.tickets).max(tried);
+        let due = now as f64 >= learned as f64 * GROWN || (gone && version != taxonomy.version);
+        if due {
+            attempts.insert(workspace.clone(), (now, taxonomy.version));
+        }
+        Ok(due)
+    }
+
+    /// Fits a bundle to a workspace's labelled tickets and activates it, unless it is worse than
+    /// the running one.
+    ///
+    /// # Errors
+    /// The store, the encoder or a file failed. The running bundle stays.
+    pub async fn fit_bundle(
+        &self,
+        caller: &Caller,
+        progress: Progress,
+    ) -> Result<Outcome, TriageError> {
+        let workspace = &caller.workspace;
+        let folder = self.bundles.folder(workspace);
+        // Of replicas that share the folder, one is enough.
+        let Some(_lock) = material::lock(&folder)? else { return Ok(Outcome::Elsewhere) };
+        let material = self.gather(workspace, MOST).await?;
+        let labelled = material.labelled;
+        let taxonomy = self.taxonomy(workspace).await?;
+        let plans = self.plans(&material, &taxonomy).await?;
+        if plans.is_empty() || labelled < ENOUGH {
+            return Ok(Outcome::TooLittle { labelled });
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let _stop = StopOnDrop(Arc::clone(&stop));
+        let rules = self.rules(workspace).await?;
+        let work = Work { material, plans, rules, stop, progress };
+        let about = (self.fingerprint.clone(), format!("{} {}", taxonomy.name, taxonomy.version));
+        let target = self.parts.store.settings(workspace).await?.policy.target_precision;
+        let now = self.parts.clock.now();
+        let parent = folder.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let (bundle, known) = work.fit(about, target)?;
+            let id = super::bundles::save(&parent, &bundle, &known, labelled, now)?;
+            Ok::<_, TriageError>((id, bundle.manifest))
+        });
+        let (id, manifest) = made.await.map_err(|_| InferenceError::Stopped)??;
+        let settings = self.parts.store.settings(workspace).await?;
+        if let Some(running) = self.bundles.active(workspace, &settings).await
+            && lacking(&running.bundle.manifest, &taxonomy).is_empty()
+            && let Some(field) = worse(&manifest, &running.bundle.manifest)
+        {
+            return Ok(Outcome::NotBetter { id, field });
+        }
+        let now = self.parts.clock.now();
+        let default = &self.default_taxonomy;
+        let record = self.bundles.activate(caller, &id, default, now, Receipt::none()).await?;
+        Ok(Outcome::Activated(Box::new(record)))
+    }
+}
+
+impl Work {
+    /// Fits every field; also returns the marks of the labels that it knows tickets by.
+    fn fit(
+        mut self,
+        (encoder, taxonomy): (String, String),
+        target_precision: f64,
+    ) -> Result<(Bundle, Vec<u64>), TriageError> {
+        let failed = |e: &dyn std::fmt::Display| BundleFault::Fit(e.to_string());
+        // A pool of its own, so that whoever waits for an answer never waits for this.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.map_err(|e| failed(&e))?;
+        let known = std::mem::take(&mut self.material.known);
+        let (fields, data) = pool.install(|| self.fields()).map_err(|e| failed(&e))?;
+        let manifest = BundleManifest {
+            format: 0,
+            encoder,
+            taxonomy: Some(taxonomy),
+            data,
+            split: "folds left out in turn, near-duplicates together".to_owned(),
+            seed: SEED,
+            target_precision,
+            fields: std::collections::BTreeMap::new(),
+        };
+        Ok((Bundle::new(manifest, fields), known))
+    }
+
+    /// The models by field, and the hash of what they were fitted on.
+    fn fields(
+        self,
+    ) -> Result<(std::collections::BTreeMap<String, FieldModel>, String), crate::classify::FitError>
+    {
+        let Self { material, plans, rules, stop, progress } = self;
+        let texts: Vec<String> = material
+            .rows
+            .iter()
+            .map(|row| rules.redact(&clean(&row.text).text).into_owned())
+            .collect();
+        let groups = duplicates::groups(&texts);
+        let terms: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
+        let mut digest = Sha256::new();
+        for (row, text) in material.rows.iter().zip(&texts) {
+            digest.update(format!("{:?} {text:?}\n", row.labels));
+        }
+        drop(texts);
+        let vectors: Vec<Vec<f32>> = material.rows.into_iter().map(|row| row.vector).collect();
+        let total = plans.len() * PARTS;
+        progress(0, total);
+        let mut fields = std::collections::BTreeMap::new();
+        for (at, plan) in plans.into_iter().enumerate() {
+            let rows: Vec<usize> = plan.labels.iter().map(|(row, _)| *row).collect();
+            let labels: Vec<usize> = plan.labels.iter().map(|(_, class)| *class).collect();
+            let vectors: Vec<Vec<f32>> = rows.iter().map(|i| vectors[*i].clone()).collect();
+            let terms: Vec<Terms> = rows.iter().map(|i| terms[*i].clone()).collect();
+            let groups: Vec<usize> = rows.iter().map(|i| groups[*i]).collect();
+            let history = History {
+                vectors: &vectors,
+                terms: &terms,
+                labels: &labels,
+                groups: &groups,
+                classes: &plan.classes,
+                words: &plan.words,
+            };
+            let advance = |done: usize, steps: usize| {
+                if stop.load(Ordering::Relaxed) {
+                    // The only way out of the middle of a fit; nobody is left to hear of it.
+                    std::panic::resume_unwind(Box::new("stopped"));
+                }
+                progress(at * PARTS + done * PARTS / steps.max(1), total);
+            };
+            let model = fit(history, None, Options { seed: SEED }, &advance)?;
+            fields.insert(plan.field.name().to_owned(), model);
+        }
+        Ok((fields, hex(&digest.finalize())))
+    }
+}
+
+/// The first field in which a new bundle falls short of the running one beyond chance, each on
+/// tickets that it had not seen.
+fn worse(new: &BundleManifest, running: &BundleManifest) -> Option<String> {
+    let falls_short = |(name, running): &(&String, &crate::classify::bundle::FieldManifest)| {
+        let Some(running) = &running.metrics else { return false };
+        let new = new.fields.get(*name).and_then(|f| f.metrics.as_ref());
+        new.is_none_or(|new| new.accuracy.value < running.accuracy.low)
+    };
+    running.fields.iter().find(falls_short).map(|(name, _)| name.clone())
+}

@@ -1,7 +1,6 @@
 //! Garbage in paths, parameters, headers and bodies: each is refused with a problem document, and
 //! nothing is ever the server's own fault.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ struct Service {
     _folder: TempDir,
 }
 
-fn triage(store: &Arc<dyn Store>, _: &Path) -> Triage {
+fn triage(store: &Arc<dyn Store>) -> Triage {
     let config = Layers::new().environment(std::env::vars()).build().unwrap();
     let manifest = Manifest::find("all-MiniLM-L6-v2").unwrap();
     let folder = app::model_cache(&config).unwrap().folder(&manifest);
@@ -64,7 +63,7 @@ impl Service {
         let loaded = OnceLock::new();
         let readiness = Readiness::default();
         if ready {
-            let _ = loaded.set(Arc::new(triage(&store, folder.path())));
+            let _ = loaded.set(Arc::new(triage(&store)));
             readiness.ready();
         }
         let entropy = Arc::new(SystemEntropy);

@@ -2,6 +2,7 @@
 
 mod data;
 mod finetune;
+mod fit;
 mod output;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Fit(fit::Args),
     Finetune(finetune::Args),
 }
 
@@ -34,6 +36,7 @@ fn main() -> Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     match Cli::parse().command {
+        Command::Fit(args) => runtime.block_on(fit::run(args)),
         Command::Finetune(args) => runtime.block_on(finetune::run(args)),
     }
 }

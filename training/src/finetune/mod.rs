@@ -263,7 +263,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// Training's own bars are enough; a download of weights that are missing goes on unseen.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {
     fn start(&self, _: &str, _: u64, _: &str) {}

@@ -100,7 +100,11 @@ pub(crate) fn tiny_encoder(folder: &Path, seed: u64) -> Manifest {
     let files = ["config.json", "tokenizer.json", "model.safetensors"].map(|name| {
         let path = folder.join(name);
         let bytes = std::fs::metadata(&path).unwrap().len();
-        ModelFile { name: name.to_owned(), bytes: Some(bytes), sha256: Some(sha256(&path).unwrap()) }
+        ModelFile {
+            name: name.to_owned(),
+            bytes: Some(bytes),
+            sha256: Some(sha256(&path).unwrap()),
+        }
     });
     let manifest = Manifest {
         prefix: String::new(),

@@ -104,14 +104,10 @@ fn line(record: &BundleRecord) -> String {
     };
     let fitted = record.fitted_at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
     let tickets = record.tickets.map_or_else(|| "?".to_owned(), |n| n.to_string());
-    let mut line = format!("{}  {state}  {fitted}  {tickets} tickets", record.id);
-    for (name, field) in record.manifest.iter().flat_map(|m| &m.fields) {
-        if let Some(metrics) = &field.metrics {
-            line.push_str(&format!("  {name} {:.3} right", metrics.accuracy));
-        }
-    }
-    if let Some(fault) = &record.fault {
-        line.push_str(&format!("  cannot be used: {fault}"));
-    }
-    line
+    let first = format!("{}  {state}  {fitted}  {tickets} tickets", record.id);
+    let fields = record.manifest.iter().flat_map(|m| &m.fields).filter_map(|(name, field)| {
+        Some(format!("{name} {:.3} right", field.metrics.as_ref()?.accuracy))
+    });
+    let fault = record.fault.iter().map(|fault| format!("cannot be used: {fault}"));
+    std::iter::once(first).chain(fields).chain(fault).collect::<Vec<_>>().join("  ")
 }

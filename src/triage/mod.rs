@@ -311,19 +311,7 @@ impl Triage {
 
         let at = Instant::now();
         let neighbours = match &vector {
-            Some(vector) => {
-                match self.search(workspace, vector, NEIGHBOURS, known).await {
-                    Ok(neighbours) => neighbours,
-                    // An index that asks for a pause gets one: the caller comes back.
-                    Err(error @ IndexError::Overloaded { .. }) => return Err(error.into()),
-                    // An answer from descriptions alone is better than none, and says so.
-                    Err(error) => {
-                        tracing::warn!(%error, "similarity search failed; answering without it");
-                        degraded.push(Degraded::Index);
-                        Vec::new()
-                    }
-                }
-            }
+            Some(vector) => self.neighbours(workspace, vector, known, &mut degraded).await?,
             None => Vec::new(),
         };
         let shown = match &vector {
@@ -396,6 +384,27 @@ impl Triage {
         };
         let taxonomy_version = taxonomy.version;
         Ok(Assessment { suggestion, vector, terms, subject, taxonomy_version })
+    }
+
+    /// The most similar resolved tickets, or none where the index does not answer.
+    async fn neighbours(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        known: Option<TicketId>,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<Vec<Neighbour>, TriageError> {
+        match self.search(workspace, vector, NEIGHBOURS, known).await {
+            Ok(neighbours) => Ok(neighbours),
+            // An index that asks for a pause gets one: the caller comes back.
+            Err(error @ IndexError::Overloaded { .. }) => Err(error.into()),
+            // An answer without it is better than none, and says so.
+            Err(error) => {
+                tracing::warn!(%error, "similarity search failed; answering without it");
+                degraded.push(Degraded::Index);
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.

@@ -209,10 +209,11 @@ fn threads(config: &Config) -> usize {
 /// There is no such model, or the folder's manifest is none.
 pub fn manifest(config: &Config) -> Result<Manifest> {
     let name = &config.model.name;
-    if Manifest::names_folder(name) {
-        return Ok(Manifest::read(Path::new(name))?);
+    if let Some(built_in) = Manifest::find(name) {
+        return Ok(built_in);
     }
-    Manifest::find(name).with_context(|| format!("no model is called {name:?}"))
+    anyhow::ensure!(Manifest::names_folder(name), "no model is called {name:?}");
+    Ok(Manifest::read(Path::new(name))?)
 }
 
 /// Where verified model files are kept.

@@ -20,6 +20,7 @@
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`exports`] | other systems' exports, read as resolved tickets |
+//! | | [`drafts`] | a reply from what helped before: chosen, cited, or refused |
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
 //! | | [`judge`] | figures with their intervals |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod domain;
+pub mod drafts;
 pub mod exports;
 pub mod http;
 pub mod index;

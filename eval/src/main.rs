@@ -3,6 +3,7 @@
 mod bench;
 mod bench_index;
 mod desk;
+mod drafts;
 mod leave_one_out;
 mod output;
 mod redaction;
@@ -23,6 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Drafts(drafts::Args),
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
@@ -34,6 +36,7 @@ enum Command {
 async fn main() -> Result<()> {
     let Cli { command, model } = Cli::parse();
     match command {
+        Command::Drafts(args) => drafts::run(&model, args).await,
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Redaction(args) => redaction::run(&args),
         Command::Sample(args) => sample::run(&model, args).await,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod decision;
+pub mod draft;
 pub mod ids;
 pub mod import;
 pub mod suggestion;
@@ -11,15 +12,18 @@ pub mod time;
 
 pub use access::{Scope, Scopes};
 pub use decision::{Action, AgentDecision, LabelField, Labels, Status};
+pub use draft::{
+    Draft, DraftField, DraftReason, DraftSentence, DraftSettings, DraftTemplate, FieldKind,
+    SentenceKind, SourceKind, SourceRef, Tone,
+};
 pub use ids::{
     ClaimId, DecisionId, IdSource, ImportId, JobId, KeyId, SuggestionId, TicketId, UserId,
     WorkspaceId,
 };
 pub use import::{ImportRecord, ImportState, LineFault};
 pub use suggestion::{
-    Alternative, Decision, Degraded, Draft, DraftReason, DraftSentence, LabelDecision,
-    ModelVersions, Reason, Regime, SentenceKind, Similar, SourceKind, SourceRef, Suggestion,
-    TeamDecision, Timings,
+    Alternative, Decision, Degraded, LabelDecision, ModelVersions, Reason, Regime, Similar,
+    Suggestion, TeamDecision, Timings,
 };
 pub use taxonomy::{Category, Taxonomy, TaxonomyError, Team};
 pub use ticket::{ExternalRef, Message, Neighbour, Outcome, ResolvedTicket, Ticket, TicketText};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::Before;
 use crate::domain::{
-    AgentDecision, ClaimId, ExternalRef, JobId, KeyId, Outcome, Scopes, Status, Suggestion,
+    AgentDecision, ClaimId, DraftSettings, ExternalRef, JobId, KeyId, Outcome, Scopes, Status, Suggestion,
     SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
 };
 use crate::text::RuleSettings;
@@ -150,6 +150,9 @@ pub struct WorkspaceSettings {
     /// What is taken out of texts before they are embedded.
     #[serde(default)]
     pub redaction: RuleSettings,
+    /// How replies are drafted.
+    #[serde(default)]
+    pub drafts: DraftSettings,
 }
 
 /// Kinds of promised work.

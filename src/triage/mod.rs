@@ -4,7 +4,7 @@
 //! without writing. Every other use case writes in one transaction: ticket, suggestion, entry in
 //! the index, stored answer, jobs and audit together.
 
-mod draft;
+mod drafting;
 mod embed;
 mod erase;
 mod error;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
-    Clock, Decision, Degraded, DraftReason, IdSource, LabelDecision, ModelVersions, Neighbour,
+    Clock, Decision, Degraded, IdSource, LabelDecision, ModelVersions, Neighbour,
     Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
     Timings, WorkspaceId,
 };
@@ -272,7 +272,7 @@ impl Triage {
         let vector = if empty {
             None
         } else {
-            let embedding = self.parts.inference.embed(read.text, lane).await?;
+            let embedding = self.parts.inference.embed(read.text.clone(), lane).await?;
             truncated |= embedding.truncated;
             Some(embedding.vector)
         };
@@ -315,15 +315,15 @@ impl Triage {
             circumstances,
         };
         let (category, team, priority) = question.answer(&self.parts.policy);
-        let draft = if empty {
-            Err(DraftReason::Empty)
-        } else if neighbours.is_empty() {
-            Err(DraftReason::NoSimilarResolution)
-        } else if category.decision == Decision::Abstain {
-            Err(DraftReason::UncertainCategory)
-        } else {
-            draft::draft(&neighbours, category.label.as_deref(), language)
+        let sure = category.decision != Decision::Abstain;
+        let occasion = drafting::Occasion {
+            ticket,
+            text: &read.text,
+            language,
+            category: category.label.as_deref().filter(|_| sure),
+            neighbours: &neighbours,
         };
+        let draft = self.draft(workspace, &occasion).await?;
         timings.decide = milliseconds(at);
         timings.total = milliseconds(start);
         figures::count(&timings, &category);
@@ -336,7 +336,8 @@ impl Triage {
             team,
             priority,
             similar: neighbours.into_iter().take(SHOWN).map(similar).collect(),
-            draft_reason: draft.as_ref().err().copied(),
+            draft_reason: draft.as_ref().err().map(|r| r.reason),
+            draft_question: draft.as_ref().err().and_then(|r| r.question.map(str::to_owned)),
             draft: draft.ok(),
             language: language.to_owned(),
             degraded,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const STOREYS: [&[&str]; 7] = [
     &["domain"],
     &["text", "judge"],
-    &["model", "exports"],
+    &["model", "exports", "drafts"],
     &["inference", "store"],
     &["index"],
     &["triage", "access", "sample"],
@@ -17,10 +17,11 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
     ("tokenizers", &["model"]),
+    ("minijinja", &["drafts", "model"]),
     ("regex", &["text"]),
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),

@@ -4,6 +4,7 @@ mod bench;
 mod bench_index;
 mod desk;
 mod drafts;
+mod guard;
 mod leave_one_out;
 mod output;
 mod redaction;
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Drafts(drafts::Args),
+    Guard(guard::Args),
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
     let Cli { command, model } = Cli::parse();
     match command {
         Command::Drafts(args) => drafts::run(&model, args).await,
+        Command::Guard(args) => guard::run(&model, args).await,
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Redaction(args) => redaction::run(&args),
         Command::Sample(args) => sample::run(&model, args).await,

@@ -7,6 +7,7 @@
 
 mod conflict;
 mod fields;
+pub mod guard;
 mod names;
 mod question;
 mod remarks;

@@ -173,6 +173,8 @@ mod tests {
 
     fn source(id: u8, score: f32, text: &str) -> Source<'_> {
         let reference = SourceRef { kind: SourceKind::Ticket, id: id.to_string() };
+        // As long as the test.
+        let reference = Box::leak(Box::new(reference));
         Source { reference, score, text, language: None, category: None, at: None, stale: false }
     }
 

@@ -343,8 +343,10 @@ mod tests {
             if check_template(&template).is_ok() {
                 let step = DraftSentence { text: "S".into(), kind: SentenceKind::Source, sources: vec![], fields: vec![] };
                 let draft = render(&template, &[step], Around { name: None, category: None, language: "en" }).unwrap();
-                prop_assert!(!draft.text.contains("{{") && !draft.text.contains("{%"));
-                prop_assert!(draft.sentences.iter().any(|s| s.kind == SentenceKind::Source));
+                let leaks = draft.text.contains("{{") || draft.text.contains("{%");
+                prop_assert!(!leaks, "{}", draft.text);
+                let quoted = draft.sentences.iter().any(|s| s.kind == SentenceKind::Source);
+                prop_assert!(quoted, "{}", draft.text);
             }
         }
     }

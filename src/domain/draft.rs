@@ -161,6 +161,8 @@ pub struct DraftSettings {
     pub tone: Tone,
     /// No draft is made for a category whose label holds one of these words or phrases.
     pub sensitive: Vec<String>,
+    /// An article that was not changed for so many days is stale.
+    pub stale_after_days: u32,
     /// The desk's own templates; the one that fits a ticket most closely counts.
     pub templates: Vec<DraftTemplate>,
 }
@@ -171,6 +173,7 @@ impl Default for DraftSettings {
         Self {
             tone: Tone::default(),
             sensitive: sensitive.map(str::to_owned).into(),
+            stale_after_days: 365,
             templates: Vec::new(),
         }
     }

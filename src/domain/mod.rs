@@ -1,6 +1,7 @@
 //! Plain types of the field: tickets, taxonomies, suggestions. No I/O, no clocks, no randomness.
 
 pub mod access;
+pub mod article;
 pub mod decision;
 pub mod draft;
 pub mod ids;
@@ -11,7 +12,10 @@ pub mod ticket;
 pub mod time;
 
 pub use access::{Scope, Scopes};
-pub use decision::{Action, AgentDecision, LabelField, Labels, Status};
+pub use article::{Article, ArticleHead, Passage};
+pub use decision::{
+    Action, AgentDecision, Effort, LabelField, Labels, RejectReason, Status,
+};
 pub use draft::{
     Draft, DraftField, DraftReason, DraftSentence, DraftSettings, DraftTemplate, FieldKind,
     SentenceKind, SourceKind, SourceRef, Tone,

@@ -9,6 +9,7 @@ mod conflict;
 mod fields;
 pub mod guard;
 mod names;
+mod passages;
 mod question;
 mod remarks;
 mod select;
@@ -24,6 +25,7 @@ use crate::domain::{
     Draft, DraftReason, DraftSentence, DraftSettings, SentenceKind, SourceRef,
 };
 use crate::text::{UNDETERMINED, sentences};
+pub use passages::{Part, passages};
 use select::{Candidate, select};
 pub use template::{MAX_TEMPLATE, TemplateError, check_template};
 use template::Around;
@@ -31,6 +33,8 @@ use words::Words;
 
 /// A source less similar to the ticket than this says nothing about it.
 pub const MIN_SIMILARITY: f32 = 0.4;
+/// Sources that are read, best first.
+pub const READ: usize = select::READ;
 /// Fields that a sentence may have: one with more is about one case and no other.
 const MAX_FIELDS: usize = 3;
 /// What a sentence must still say once its fields are left out, in [`Words::weight`].
@@ -195,9 +199,14 @@ fn step(
     };
     let mut named = BTreeSet::from([candidate.source]);
     named.extend((0..sources.len()).filter(says));
-    let sources = named.into_iter().filter_map(|at| sources.get(at));
-    let sources = sources.map(|s| s.reference.clone()).collect();
-    Some(DraftSentence { text, kind: SentenceKind::Source, sources, fields })
+    let mut cited: Vec<SourceRef> = Vec::new();
+    for source in named.into_iter().filter_map(|at| sources.get(at)) {
+        // Two parts of one article are one source.
+        if !cited.contains(source.reference) {
+            cited.push(source.reference.clone());
+        }
+    }
+    Some(DraftSentence { text, kind: SentenceKind::Source, sources: cited, fields })
 }
 
 /// A sentence with fields for what is of one case only; `None` if too little would be left of it.
@@ -252,6 +261,22 @@ pub fn kept_sentences(draft: &Draft, reply: &str) -> Vec<(u64, bool)> {
             (sentence_key(&sentence.text), stayed)
         })
         .collect()
+}
+
+/// Words that have to be put in, taken out or replaced to make one text of another (Levenshtein).
+pub fn edit_distance(from: &str, to: &str) -> u64 {
+    let (from, to): (Vec<&str>, Vec<&str>) =
+        (from.split_whitespace().collect(), to.split_whitespace().collect());
+    let mut row: Vec<u64> = (0..=to.len() as u64).collect();
+    for (n, a) in (1..).zip(&from) {
+        let mut diagonal = std::mem::replace(&mut row[0], n);
+        for (at, b) in to.iter().enumerate() {
+            let replaced = diagonal + u64::from(a != b);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

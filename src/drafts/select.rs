@@ -9,7 +9,7 @@ use super::{Source, Votes, sentence_key};
 use crate::text::sentences;
 
 /// Sources that are read, best first.
-const READ: usize = 8;
+pub(super) const READ: usize = 8;
 /// Sentences of one source that are read.
 const PER_SOURCE: usize = 24;
 /// Sentences that a draft has at most.

@@ -148,3 +148,11 @@ fn a_source_that_looks_like_a_template_is_not_quoted() {
     let draft = Case::new().draft("service template value", &[(0.9, "en", text)]).unwrap();
     assert!(!draft.text.contains("{{"));
 }
+
+#[test]
+fn edits_are_counted_in_words() {
+    assert_eq!(edit_distance("restart the client now", "restart the client now"), 0);
+    assert_eq!(edit_distance("restart the client now", "please restart the phone now"), 2);
+    assert_eq!(edit_distance("", "two words"), 2);
+    assert_eq!(edit_distance("two words", ""), 2);
+}

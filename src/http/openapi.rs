@@ -90,7 +90,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
         variant["additionalProperties"] = json!(false);
         let fields = variant["properties"].as_object();
         let fields: Vec<String> = fields.into_iter().flat_map(|f| f.keys().cloned()).collect();
-        let changes = fields.iter().filter(|f| *f != "action").map(
+        let changes = fields.iter().filter(|f| !matches!(f.as_str(), "action" | "reason")).map(
             |field| json!({ "required": [field], "properties": { field: { "type": "string" } } }),
         );
         let changes: Vec<Value> = changes.collect();

@@ -118,6 +118,15 @@ pub struct EntryRow {
     pub resolution: Option<String>,
 }
 
+/// A part of an article on its way into the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassageRow {
+    /// What it says, redacted.
+    pub text: String,
+    /// Its embedding.
+    pub vector: Vec<f32>,
+}
+
 /// One step in the history of a workspace's entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EntryChange {

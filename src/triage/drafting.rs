@@ -1,11 +1,27 @@
-//! From a ticket's neighbours to the sources of its draft.
+//! From a ticket's neighbours and the desk's articles to the sources of its draft.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use simsimd::SpatialSimilarity;
+use tokio::sync::Mutex;
 
 use super::Triage;
-use crate::domain::{Draft, DraftReason, Neighbour, SourceKind, SourceRef, Ticket, WorkspaceId};
+use crate::domain::{
+    Draft, DraftReason, DraftSettings, Neighbour, Passage, SourceKind, SourceRef, Ticket,
+    WorkspaceId,
+};
 use crate::drafts::{self, Refusal, Request, Source};
 use crate::store::StoreError;
+use crate::text::sentences;
+
+/// An article is written for everybody, a resolution for one; so much it is ahead.
+const ARTICLE_BONUS: f32 = 0.1;
+/// Parts of articles that a draft may quote.
+const PASSAGES: usize = 4;
+/// An article this similar helps even where the category is uncertain.
+const SURE_ARTICLE: f32 = 0.65;
 
 /// What a draft is made for.
 pub(super) struct Occasion<'a> {
@@ -16,7 +32,13 @@ pub(super) struct Occasion<'a> {
     /// The category, unless it is too uncertain to answer by.
     pub(super) category: Option<&'a str>,
     pub(super) neighbours: &'a [Neighbour],
+    /// The ticket's embedding.
+    pub(super) vector: Option<&'a [f32]>,
 }
+
+/// The parts of each workspace's articles, with the number of the change that they are from.
+#[derive(Default)]
+pub(super) struct Shelf(Mutex<HashMap<WorkspaceId, (i64, Arc<Vec<Passage>>)>>);
 
 impl Triage {
     /// Drafts a reply, or says why not and what to ask.
@@ -25,50 +47,114 @@ impl Triage {
         workspace: &WorkspaceId,
         occasion: &Occasion<'_>,
     ) -> Result<Result<Draft, Refusal>, StoreError> {
-        let Occasion { ticket, text, language, category, neighbours } = *occasion;
+        let Occasion { ticket, text, language, category, neighbours, vector } = *occasion;
         let refuse = |reason| Ok(Err(Refusal::new(reason, text, language)));
-        if text.is_empty() {
+        let (false, Some(vector)) = (text.is_empty(), vector) else {
             return refuse(DraftReason::Empty);
-        }
-        if neighbours.is_empty() {
+        };
+        let settings = self.parts.store.settings(workspace).await?.drafts;
+        let passages = self.passages(workspace).await?;
+        let quotable = quotable(&passages, vector);
+        if neighbours.is_empty() && quotable.is_empty() {
             return refuse(DraftReason::NoSimilarResolution);
         }
-        if category.is_none() {
+        let article = quotable.first().is_some_and(|(_, score)| *score >= SURE_ARTICLE);
+        if category.is_none() && !article {
             return refuse(DraftReason::UncertainCategory);
         }
-        let settings = self.parts.store.settings(workspace).await?;
         let references: Vec<SourceRef> = neighbours
             .iter()
             .map(|n| SourceRef { kind: SourceKind::Ticket, id: n.ticket_id.to_string() })
+            .chain(quotable.iter().map(|(p, _)| SourceRef {
+                kind: SourceKind::Article,
+                id: p.article.id.clone(),
+            }))
             .collect();
-        let sources: Vec<Source<'_>> = neighbours
-            .iter()
-            .zip(&references)
-            .filter_map(|(n, reference)| {
-                Some(Source {
-                    reference,
-                    score: n.score,
-                    text: n.outcome.resolution.as_deref()?,
-                    language: n.language.as_deref(),
-                    category: n.outcome.category.as_deref(),
-                    at: n.outcome.resolved_at,
-                    stale: false,
-                })
-            })
-            .collect();
+        let fresh_after = fresh_after(self.parts.clock.now(), &settings);
+        let sources = sources(neighbours, &quotable, &references, fresh_after);
         let near = neighbours.iter().any(|n| n.score >= drafts::MIN_SIMILARITY);
         if near && sources.is_empty() {
             return refuse(DraftReason::NoResolutionText);
         }
-        let votes = HashMap::new();
+        let keys: Vec<u64> = sources
+            .iter()
+            .take(drafts::READ)
+            .flat_map(|s| sentences(s.text))
+            .map(drafts::sentence_key)
+            .collect();
+        let votes = self.parts.store.sentence_votes(workspace, &keys).await?;
         let request = Request {
             text,
             language,
             category,
             requester: ticket.requester.as_deref(),
-            settings: &settings.drafts,
+            settings: &settings,
             votes: &votes,
         };
         Ok(drafts::draft(&request, &sources))
     }
+
+    /// The parts of the desk's articles, read again when one has changed.
+    async fn passages(&self, workspace: &WorkspaceId) -> Result<Arc<Vec<Passage>>, StoreError> {
+        let seq = self.parts.store.articles_seq(workspace).await?;
+        let mut known = self.articles.0.lock().await;
+        if let Some((_, passages)) = known.get(workspace).filter(|(at, _)| *at == seq) {
+            return Ok(Arc::clone(passages));
+        }
+        let passages = Arc::new(self.parts.store.passages(workspace, &self.fingerprint).await?);
+        known.insert(workspace.clone(), (seq, Arc::clone(&passages)));
+        Ok(passages)
+    }
+}
+
+/// An article that was changed before this is stale.
+pub(super) fn fresh_after(now: Timestamp, settings: &DraftSettings) -> Timestamp {
+    let days = SignedDuration::from_hours(24 * i64::from(settings.stale_after_days));
+    now.saturating_sub(days).unwrap_or(Timestamp::MIN)
+}
+
+/// The parts most similar to a ticket, best first, with how similar they count.
+fn quotable<'a>(passages: &'a [Passage], vector: &[f32]) -> Vec<(&'a Passage, f32)> {
+    let score = |p: &Passage| f32::dot(vector, &p.vector).map_or(0.0, |d| d as f32);
+    let mut found: Vec<(&Passage, f32)> = passages
+        .iter()
+        .map(|p| (p, score(p) + ARTICLE_BONUS))
+        .filter(|(_, score)| *score >= drafts::MIN_SIMILARITY)
+        .collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.truncate(PASSAGES);
+    found
+}
+
+/// Everything that may be quoted, most similar first.
+fn sources<'a>(
+    neighbours: &'a [Neighbour],
+    passages: &[(&'a Passage, f32)],
+    references: &'a [SourceRef],
+    fresh_after: Timestamp,
+) -> Vec<Source<'a>> {
+    let (tickets, articles) = references.split_at(neighbours.len());
+    let tickets = neighbours.iter().zip(tickets).filter_map(|(n, reference)| {
+        Some(Source {
+            reference,
+            score: n.score,
+            text: n.outcome.resolution.as_deref()?,
+            language: n.language.as_deref(),
+            category: n.outcome.category.as_deref(),
+            at: n.outcome.resolved_at,
+            stale: false,
+        })
+    });
+    let articles = passages.iter().zip(articles).map(|(&(passage, score), reference)| Source {
+        reference,
+        score,
+        text: &passage.text,
+        language: Some(&passage.article.language),
+        category: passage.article.category.as_deref(),
+        at: Some(passage.article.updated_at),
+        stale: passage.article.updated_at < fresh_after,
+    });
+    let mut sources: Vec<Source<'a>> = tickets.chain(articles).collect();
+    sources.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sources
 }

@@ -4,6 +4,7 @@
 //! without writing. Every other use case writes in one transaction: ticket, suggestion, entry in
 //! the index, stored answer, jobs and audit together.
 
+mod articles;
 mod drafting;
 mod embed;
 mod erase;
@@ -33,6 +34,7 @@ use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::UNDETERMINED;
+pub use articles::ArticleReport;
 pub use embed::Embedded;
 pub use erase::Erased;
 pub use error::TriageError;
@@ -80,6 +82,7 @@ pub struct Triage {
     default_taxonomy: Taxonomy,
     prototypes: prototypes::Cache,
     rules: embed::RulesCache,
+    articles: drafting::Shelf,
 }
 
 /// Who asks, and for which desk.
@@ -120,6 +123,7 @@ impl Triage {
             default_taxonomy,
             prototypes: prototypes::Cache::default(),
             rules: embed::RulesCache::default(),
+            articles: drafting::Shelf::default(),
         }
     }
 
@@ -322,6 +326,7 @@ impl Triage {
             language,
             category: category.label.as_deref().filter(|_| sure),
             neighbours: &neighbours,
+            vector: vector.as_deref(),
         };
         let draft = self.draft(workspace, &occasion).await?;
         timings.decide = milliseconds(at);

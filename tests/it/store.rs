@@ -218,6 +218,7 @@ fn suggestion(ticket: TicketId) -> Suggestion {
         similar: Vec::new(),
         draft: None,
         draft_reason: None,
+        draft_question: None,
         language: "en".to_owned(),
         degraded: Vec::new(),
         model: ModelVersions {

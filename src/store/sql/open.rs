@@ -17,9 +17,12 @@ type History = &'static [(i64, &'static str, &'static str)];
 const SQLITE: History = &[
     (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
     (2, "record", include_str!("../migrations/sqlite/0002_record.sql")),
+    (10, "drafts", include_str!("../migrations/sqlite/0010_drafts.sql")),
 ];
-const POSTGRES: History =
-    &[(1, "initial", include_str!("../migrations/postgres/0001_initial.sql"))];
+const POSTGRES: History = &[
+    (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
+    (10, "drafts", include_str!("../migrations/postgres/0010_drafts.sql")),
+];
 
 /// SQLite's readers beside the one writer.
 const READERS: u32 = 4;

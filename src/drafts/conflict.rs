@@ -42,7 +42,11 @@ fn opposed(a: &Words, b: &Words) -> bool {
 
 /// Whether two sentences say opposite things about the same.
 pub(super) fn contradict(a: &Words, b: &Words) -> bool {
-    if a.weight().min(b.weight()) < LEAST_WEIGHT || a.likeness(b) < ALIKE {
+    let turns = |w: &str| {
+        NEGATIONS.contains(&w) || OPPOSITES.iter().any(|(x, y)| *x == w || *y == w)
+    };
+    let (left, right) = (a.without(turns), b.without(turns));
+    if left.weight().min(right.weight()) < LEAST_WEIGHT || left.likeness(&right) < ALIKE {
         return false;
     }
     is_negated(a) != is_negated(b) || opposed(a, b)

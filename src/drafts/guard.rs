@@ -56,7 +56,7 @@ pub fn check(sentence: &str, sources: &[&str], similarity: Option<f32>) -> Resul
     let said_lower = said.to_lowercase();
     let lower = sentence.to_lowercase();
     let checks: [(bool, Fault); 10] = [
-        (lexicon::instructs(&lower, &said_lower), Fault::Instruction),
+        (is_attack(sentence) || lexicon::instructs(&lower, &said_lower), Fault::Instruction),
         (!values::addresses_known(&lower, &said_lower), Fault::Address),
         (!values::commands_known(sentence, &said), Fault::Command),
         (!values::values_known(&lower, &said_lower), Fault::Value),
@@ -74,6 +74,11 @@ pub fn check(sentence: &str, sources: &[&str], similarity: Option<f32>) -> Resul
         Some(similarity) if similarity < MIN_SIMILARITY => Err(Fault::Meaning),
         _ => Ok(()),
     }
+}
+
+/// Whether a text addresses a language model instead of a person: no draft quotes it.
+pub fn is_attack(text: &str) -> bool {
+    lexicon::attacks(text)
 }
 
 /// The share of what a sentence says that no source has, by the length of its words.

@@ -145,8 +145,11 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
     if similar.is_empty() {
         return Err(refuse(DraftReason::NoSimilarResolution));
     }
-    let readable: Vec<Source<'_>> =
-        similar.iter().copied().filter(|s| same_language(s.language, request.language)).collect();
+    let readable: Vec<Source<'_>> = similar
+        .iter()
+        .copied()
+        .filter(|s| same_language(s.language, request.language) && !guard::is_attack(s.text))
+        .collect();
     if readable.is_empty() {
         return Err(refuse(DraftReason::OtherLanguage));
     }

@@ -63,6 +63,10 @@ fn rule(line: &str) -> bool {
 
 /// A line without emphasis, links shown as their words, a table's row as its cells.
 fn plain(line: &str) -> String {
+    if let Some(row) = line.strip_prefix('|') {
+        let cells = row.trim_end_matches('|').split('|').map(plain);
+        return cells.collect::<Vec<_>>().join("; ");
+    }
     let mut out = String::with_capacity(line.len());
     let mut code = false;
     let mut rest = line;
@@ -92,7 +96,7 @@ fn plain(line: &str) -> String {
         let item = c == '*' && before.is_none_or(char::is_whitespace) && after == Some(' ');
         let edge = (c == '*' || c == '_') && !item && word(before) != word(after);
         if code || !edge {
-            out.push(if c == '|' && !code { ' ' } else { c });
+            out.push(c);
         }
         rest = &rest[width..];
     }
@@ -132,7 +136,7 @@ mod tests {
             parts[1].text,
             "1. Open Company Portal.\n2. Run `do **not** touch`.\n\n```\n# no heading\nls_a -l\n```"
         );
-        assert_eq!(parts[2].text, "a  b");
+        assert_eq!(parts[2].text, "a; b");
         assert_eq!(plain("keep snake_case and 2*3*4"), "keep snake_case and 2*3*4");
     }
 

@@ -61,8 +61,14 @@ fn is_signature(sentence: &str) -> bool {
         w.chars().next().is_some_and(char::is_uppercase)
             && w.chars().all(|c| c.is_alphabetic() || ".-'’".contains(c))
     };
-    (1..=3).contains(&words.len()) && words.iter().all(name) && !sentence.ends_with(['!', '?', ':'])
-        && (words.len() > 1 || !sentence.ends_with('.'))
+    // Two words with capitals may be a step ("Restart Outlook"), unless the first is a name.
+    let first = words.first().map(|w| w.to_lowercase()).unwrap_or_default();
+    let known = super::names::is_first_name(&first)
+        || first.chars().count() == 2 && first.ends_with('.');
+    (1..=3).contains(&words.len())
+        && words.iter().all(name)
+        && !sentence.ends_with(['!', '?', ':'])
+        && (known || words.len() == 1 && !sentence.ends_with('.'))
 }
 
 /// One or two words that only say where a ticket stands.

@@ -213,7 +213,7 @@ pub fn check_template(template: &str) -> Result<(), TemplateError> {
         sources: Vec::new(),
         fields: Vec::new(),
     };
-    for count in [1, 2, 12] {
+    for count in [12, 2, 1] {
         let steps: Vec<DraftSentence> = (0..count).map(step).collect();
         for name in [None, Some("Robin Vale")] {
             let around = Around { name, category: Some("Email"), language: "en" };

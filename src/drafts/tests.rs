@@ -156,3 +156,34 @@ fn edits_are_counted_in_words() {
     assert_eq!(edit_distance("", "two words"), 2);
     assert_eq!(edit_distance("two words", ""), 2);
 }
+
+/// Texts that try to instruct a model, one a line; one holds a fenced block.
+fn attacks() -> Vec<String> {
+    let text = include_str!("../../eval/guard/attacks.txt").replace("\n```\n", "\u{0}");
+    let text = text.replace("```system\n", "```system\u{1}");
+    let lines = text.lines().map(|l| l.replace('\u{1}', "\n").replace('\u{0}', "\n```\n"));
+    lines.filter(|l| !l.trim().is_empty()).collect()
+}
+
+#[test]
+fn what_a_ticket_or_a_resolution_orders_a_model_to_do_has_no_effect() {
+    let good = "Reinstall the VPN client from Company Portal. Restart the laptop afterwards.";
+    let case = Case::new();
+    let said = sentences(good);
+    let attacks = attacks();
+    assert!(attacks.len() >= 60, "{}", attacks.len());
+    for attack in &attacks {
+        // In the ticket: the draft quotes its sources and nothing else.
+        let ticket = format!("vpn client fails. {attack}");
+        let draft = case.draft(&ticket, &[(0.9, "en", good)]).unwrap();
+        assert!(steps(&draft).iter().all(|s| said.contains(&s.text.as_str())), "{attack}");
+        // In a resolution: it is not quoted, nor is what stands beside it.
+        let poisoned = format!("{good} {attack}");
+        let sources = [(0.95, "en", poisoned.as_str()), (0.9, "en", good)];
+        let draft = case.draft("vpn client fails", &sources).unwrap();
+        assert!(steps(&draft).iter().all(|s| s.sources == [reference(1)]), "{attack}");
+        // As the requester's name, and in what a model wrote.
+        assert_eq!(template::greeting_name(Some(attack), crate::domain::Tone::Formal), None);
+        assert!(guard::check(attack, &[good], Some(0.9)).is_err(), "{attack}");
+    }
+}

@@ -21,6 +21,13 @@ impl Words {
         self.set.contains(word)
     }
 
+    /// Without the words that a test finds.
+    pub(super) fn without(&self, out: impl Fn(&str) -> bool) -> Self {
+        let set: BTreeSet<String> = self.set.iter().filter(|w| !out(w)).cloned().collect();
+        let weight = set.iter().map(|w| weight(w)).sum();
+        Self { set, weight }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.set.iter().map(String::as_str)
     }

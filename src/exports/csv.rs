@@ -90,7 +90,7 @@ impl Values for Record<'_> {
 }
 
 /// The separator that occurs most often in the header line.
-fn delimiter(text: &str) -> u8 {
+pub(super) fn delimiter(text: &str) -> u8 {
     let header = text.trim_start().lines().next().unwrap_or_default();
     let count = |separator: u8| header.bytes().filter(|b| *b == separator).count();
     [b';', b'\t'].into_iter().fold(b',', |best, s| if count(s) > count(best) { s } else { best })

@@ -127,7 +127,7 @@ const NAMED_MONTHS: [&str; 5] = [
 ];
 
 /// ISO 8601 with an offset, or without one and then in UTC; with or without a time of day.
-fn timestamp(value: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(value: &str) -> Option<Timestamp> {
     let value = value.trim();
     if let Ok(instant) = value.parse::<Timestamp>() {
         return Some(instant);

@@ -243,6 +243,9 @@ impl From<&TriageError> for ApiError {
             TriageError::NoChange(_) => told(ErrorCode::NoChange),
             TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
+            TriageError::Template { at, .. } => {
+                told(ErrorCode::InvalidField).pointer(format!("/templates/{at}/text"))
+            }
             TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
             TriageError::Contended => told(ErrorCode::Contended),
             TriageError::Index(IndexError::Overloaded { retry_after, .. }) => {

@@ -102,6 +102,9 @@ fn api() -> OpenApiRouter<State> {
         .routes(routes!(v1::similar::similar))
         .routes(routes!(v1::imports::read))
         .routes(routes!(v1::taxonomy::read, v1::taxonomy::put))
+        .routes(routes!(v1::articles::list, v1::articles::put))
+        .routes(routes!(v1::articles::erase))
+        .routes(routes!(v1::drafts::read, v1::drafts::put))
         .routes(routes!(v1::embeddings::embeddings))
 }
 

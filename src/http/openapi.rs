@@ -24,6 +24,7 @@ use super::error::Problem;
         (name = "tickets", description = "Threads, resolutions, erasure"),
         (name = "imports", description = "Histories in and out"),
         (name = "taxonomy", description = "A desk's labels"),
+        (name = "drafts", description = "What drafts are made from, and how"),
         (name = "session", description = "Agents signing in from a browser"),
     ),
     components(schemas(Problem)),
@@ -59,7 +60,7 @@ pub(super) fn document() -> OpenApi {
 const VISIBLE: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 
 /// Operations that an `Idempotency-Key` does nothing for.
-const WITHOUT_KEY: [&str; 5] = ["similar", "embeddings", "sign_in", "sign_out", "send_import"];
+const WITHOUT_KEY: [&str; 6] = ["similar", "embeddings", "put_articles", "sign_in", "sign_out", "send_import"];
 
 /// Finishes the document: adds to every operation what all of them share, and to schemas what
 /// types cannot say.

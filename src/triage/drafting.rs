@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use simsimd::SpatialSimilarity;
 use tokio::sync::Mutex;
 
-use super::Triage;
+use super::{Caller, Triage, TriageError};
 use crate::domain::{
     Draft, DraftReason, DraftSettings, Neighbour, Passage, SourceKind, SourceRef, Ticket,
     WorkspaceId,
 };
 use crate::drafts::{self, Refusal, Request, Source};
-use crate::store::StoreError;
+use crate::store::{AuditEntry, StoreError, WorkspaceSettings};
 use crate::text::sentences;
 
 /// An article is written for everybody, a resolution for one; so much it is ahead.
@@ -92,6 +93,35 @@ impl Triage {
             votes: &votes,
         };
         Ok(drafts::draft(&request, &sources))
+    }
+
+    /// Changes how a desk drafts, from the next ticket on. Its templates are tried first.
+    ///
+    /// # Errors
+    /// A template cannot be used, or the store failed.
+    pub async fn put_draft_settings(
+        &self,
+        caller: &Caller,
+        settings: &DraftSettings,
+    ) -> Result<(), TriageError> {
+        for (at, template) in settings.templates.iter().enumerate() {
+            drafts::check_template(&template.text)
+                .map_err(|error| TriageError::Template { at, error })?;
+        }
+        let (store, workspace) = (&self.parts.store, &caller.workspace);
+        let now = self.parts.clock.now();
+        let all = WorkspaceSettings { drafts: settings.clone(), ..store.settings(workspace).await? };
+        store.save_settings(workspace, &all, now).await?;
+        let mut tx = store.begin(workspace).await?;
+        tx.audit(&AuditEntry {
+            at: now,
+            actor: caller.actor.clone(),
+            action: "drafts.settings",
+            subject: workspace.to_string(),
+            detail: json!({ "templates": settings.templates.len() }),
+        })
+        .await?;
+        Ok(tx.commit().await?)
     }
 
     /// The parts of the desk's articles, read again when one has changed.

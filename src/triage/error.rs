@@ -1,6 +1,7 @@
 //! Why a use case was refused or failed.
 
 use crate::domain::{LabelField, Status, TaxonomyError};
+use crate::drafts::TemplateError;
 use crate::inference::InferenceError;
 use crate::store::StoreError;
 
@@ -64,6 +65,14 @@ pub enum TriageError {
     /// The taxonomy contradicts itself.
     #[error(transparent)]
     Taxonomy(#[from] TaxonomyError),
+    /// A template for drafts cannot be used.
+    #[error("{error}")]
+    Template {
+        /// Its place in the list.
+        at: usize,
+        /// Why.
+        error: TemplateError,
+    },
     /// A thread that is longer than what is read.
     #[error("a thread has at most {0} messages")]
     ThreadFull(usize),

@@ -111,6 +111,42 @@ pub(super) fn promises(text: &str, said: &str) -> bool {
     })
 }
 
+/// What only somebody says who addresses a model: such a text is quoted by no draft.
+const ATTACKS: [&str; 74] = [
+    "ignore previous", "ignore all previous", "ignore all prior", "ignore the above", "ignore any instructions",
+    "ignore your", "previous instructions", "above instructions", "instructions above",
+    "original instructions", "real instructions", "hidden instructions", "your instructions",
+    "new instructions", "these instructions", "disregard the", "disregard everything",
+    "disregard your", "disregard all", "disregard any", "forget your", "forget everything",
+    "your guidelines", "your new task", "system prompt", "system message", "you are now",
+    "you are a poet", "developer mode", "jailbreak", "anything now", "pretend to be", "pretend that",
+    "act as an assistant", "act as root", "as an ai", "an ai", "ai assistant", "the ai", "language model",
+    "to the model reading", "model reading this", "from now on you", "from now on always", "bypass your",
+    "override your", "simulate a terminal", "repeat the words above", "obey the", "im start", "im end",
+    "inst ", "role system", "role assistant", "vorherigen anweisungen", "deine anweisungen",
+    "neue anweisung", "entwicklermodus", "als sprachmodell", "du bist jetzt",
+    "instructions précédentes", "tes instructions", "message système", "mode développeur",
+    "tu es maintenant", "instrucciones anteriores", "tus instrucciones", "mensaje del sistema",
+    "ahora eres", "nuevas instrucciones", "previous rules", "safety rules", "safety filters",
+    "without any rules",
+];
+/// Marks of a conversation with a model, as they are written.
+const MARKS: [&str; 12] = [
+    "<|", "[inst]", "### instruction", "### system", "<system>", "</system>", "<instructions>",
+    "```system", "\"role\"", "system:", "assistant:", "end of ticket",
+];
+
+/// Whether a text addresses a language model instead of a person.
+pub(super) fn attacks(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let padded = padded(&lower);
+    ATTACKS.iter().any(|p| padded.contains(&format!(" {p}")))
+        || MARKS.iter().any(|m| {
+            let opens = m.ends_with(':');
+            lower.lines().any(|l| if opens { l.trim_start().starts_with(m) } else { l.contains(m) })
+        })
+}
+
 /// What only somebody says who addresses a model, or a model that speaks of itself.
 const INSTRUCTIONS: [&str; 34] = [
     "ignore previous", "ignore all", "ignore the", "disregard", "previous instructions",

@@ -1,5 +1,7 @@
 //! Version 1 of the API, one resource a file.
 
+pub(super) mod articles;
+pub(super) mod drafts;
 pub(super) mod embeddings;
 pub(super) mod export;
 pub(super) mod imports;

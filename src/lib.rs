@@ -18,6 +18,7 @@
 //! | 5 | [`index`] | the resolved tickets most like a vector |
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
+//! | | [`writing`] | a language model that rewrites drafts, if one is wanted |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`exports`] | other systems' exports, read as resolved tickets |
 //! | | [`drafts`] | a reply from what helped before: chosen, cited, or refused |
@@ -52,3 +53,4 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod triage;
+pub mod writing;

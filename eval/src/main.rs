@@ -9,6 +9,7 @@ mod leave_one_out;
 mod output;
 mod redaction;
 mod sample;
+mod writer;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -30,6 +31,7 @@ enum Command {
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
+    Writer(writer::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
 }
@@ -42,6 +44,7 @@ async fn main() -> Result<()> {
         Command::Guard(args) => guard::run(&model, args).await,
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await,
         Command::Redaction(args) => redaction::run(&args),
+        Command::Writer(args) => writer::run(&model, args).await,
         Command::Sample(args) => sample::run(&model, args).await,
         Command::BenchTriage(args) => bench::run(&model, args).await,
         Command::BenchIndex(args) => bench_index::run(args).await,

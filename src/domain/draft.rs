@@ -107,6 +107,31 @@ pub struct Draft {
     pub sentences: Vec<DraftSentence>,
 }
 
+/// What happens while a draft is rewritten.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Rewriting {
+    /// A sentence that its sources bear out.
+    Sentence {
+        /// The sentence.
+        sentence: DraftSentence,
+    },
+    /// A sentence was dropped.
+    Dropped {
+        /// What spoke against it.
+        fault: String,
+    },
+    /// The end.
+    Draft {
+        /// The reply; the extractive one where too little of the model's was kept.
+        draft: Draft,
+        /// Whether it is the model's.
+        rewritten: bool,
+        /// Sentences that were dropped.
+        dropped: usize,
+    },
+}
+
 /// Why there is no draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -18,7 +18,7 @@ pub use decision::{
 };
 pub use draft::{
     Draft, DraftField, DraftReason, DraftSentence, DraftSettings, DraftTemplate, FieldKind,
-    SentenceKind, SourceKind, SourceRef, Tone,
+    Rewriting, SentenceKind, SourceKind, SourceRef, Tone,
 };
 pub use ids::{
     ClaimId, DecisionId, IdSource, ImportId, JobId, KeyId, SuggestionId, TicketId, UserId,

@@ -12,6 +12,7 @@ mod names;
 mod passages;
 mod question;
 mod remarks;
+pub mod rewrite;
 mod select;
 mod template;
 mod words;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Draft, DraftReason, DraftSentence, DraftSettings, SentenceKind, SourceRef,
+    Draft, DraftReason, DraftSentence, DraftSettings, FieldKind, SentenceKind, SourceRef,
 };
 use crate::text::{UNDETERMINED, sentences};
 pub use passages::{Part, passages};
@@ -137,7 +138,7 @@ pub fn sentence_key(text: &str) -> u64 {
 /// Why there is no draft.
 pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Refusal> {
     let refuse = |reason| Refusal::new(reason, request.text, request.language);
-    if is_sensitive(request.category, &request.settings.sensitive) {
+    if is_sensitive(request.category, request.settings) {
         return Err(refuse(DraftReason::Sensitive));
     }
     let similar: Vec<Source<'_>> =
@@ -222,7 +223,9 @@ fn general(
         return None;
     }
     let (general, fields) = fields::generalise(text, kept);
-    if fields.len() > MAX_FIELDS {
+    // What somebody did is about one case, and so is what has a value in every place.
+    let about = fields.first().filter(|f| matches!(f.kind, FieldKind::Name | FieldKind::Account));
+    if fields.len() > MAX_FIELDS || about.is_some_and(|f| general.starts_with(&f.placeholder)) {
         return None;
     }
     let mut rest = general.clone();
@@ -240,12 +243,13 @@ fn same_language(source: Option<&str>, ticket: &str) -> bool {
     source.is_none_or(|s| s == ticket || s == UNDETERMINED) || ticket == UNDETERMINED
 }
 
-/// Whether a category's label holds one of the words, as a word.
-fn is_sensitive(category: Option<&str>, words: &[String]) -> bool {
+/// Whether people answer a category's tickets themselves: its label holds one of the desk's words
+/// for that, as a word.
+pub fn is_sensitive(category: Option<&str>, settings: &DraftSettings) -> bool {
     let Some(category) = category else { return false };
     let padded = |text: &str| format!(" {} ", text.to_lowercase().replace(['-', '/', '_', ','], " "));
     let label = padded(category);
-    words.iter().any(|w| !w.trim().is_empty() && label.contains(&padded(w.trim())))
+    settings.sensitive.iter().any(|w| !w.trim().is_empty() && label.contains(&padded(w.trim())))
 }
 
 /// How much of a draft stayed in the reply that was approved: for each of its sentences that come

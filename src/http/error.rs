@@ -12,6 +12,7 @@ use crate::access::AccessError;
 use crate::index::IndexError;
 use crate::inference::InferenceError;
 use crate::triage::TriageError;
+use crate::writing::WritingError;
 
 macro_rules! codes {
     ($($variant:ident $code:literal $status:ident $title:literal;)*) => {
@@ -253,11 +254,13 @@ impl From<&TriageError> for ApiError {
                 kept(ErrorCode::Overloaded).retry_after(seconds)
             }
             TriageError::Inference(InferenceError::Overloaded)
+            | TriageError::Writing(WritingError::Overloaded)
             | TriageError::Store(StoreError::Busy(_)) => kept(ErrorCode::Overloaded),
             TriageError::Store(StoreError::Full(_)) => kept(ErrorCode::StorageFull),
             TriageError::Store(StoreError::ClaimLost) => Self::from(ErrorCode::RequestInFlight),
             TriageError::Inference(InferenceError::Stopped)
             | TriageError::Index(_)
+            | TriageError::Writing(_)
             | TriageError::Store(_) => kept(ErrorCode::Unavailable),
             TriageError::Inference(_) => kept(ErrorCode::Internal),
         }

@@ -110,7 +110,10 @@ fn api() -> OpenApiRouter<State> {
 
 /// Those that take as long as their stream.
 fn streams() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(v1::imports::send)).routes(routes!(v1::export::export))
+    OpenApiRouter::new()
+        .routes(routes!(v1::imports::send))
+        .routes(routes!(v1::export::export))
+        .routes(routes!(v1::drafts::rewrite))
 }
 
 /// Signing in, which needs nobody, beside what a session is asked.

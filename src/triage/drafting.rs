@@ -21,8 +21,8 @@ use crate::text::sentences;
 const ARTICLE_BONUS: f32 = 0.1;
 /// Parts of articles that a draft may quote.
 const PASSAGES: usize = 4;
-/// An article this similar helps even where the category is uncertain.
-const SURE_ARTICLE: f32 = 0.65;
+/// A source this similar helps even where the category is uncertain.
+const SURE: f32 = 0.55;
 
 /// What a draft is made for.
 pub(super) struct Occasion<'a> {
@@ -30,8 +30,10 @@ pub(super) struct Occasion<'a> {
     /// Cleaned and redacted.
     pub(super) text: &'a str,
     pub(super) language: &'a str,
-    /// The category, unless it is too uncertain to answer by.
+    /// The best guess at the category.
     pub(super) category: Option<&'a str>,
+    /// Whether that is sure enough to answer by.
+    pub(super) certain: bool,
     pub(super) neighbours: &'a [Neighbour],
     /// The ticket's embedding.
     pub(super) vector: Option<&'a [f32]>,
@@ -48,7 +50,7 @@ impl Triage {
         workspace: &WorkspaceId,
         occasion: &Occasion<'_>,
     ) -> Result<Result<Draft, Refusal>, StoreError> {
-        let Occasion { ticket, text, language, category, neighbours, vector } = *occasion;
+        let Occasion { ticket, text, language, category, certain, neighbours, vector } = *occasion;
         let refuse = |reason| Ok(Err(Refusal::new(reason, text, language)));
         let (false, Some(vector)) = (text.is_empty(), vector) else {
             return refuse(DraftReason::Empty);
@@ -59,8 +61,12 @@ impl Triage {
         if neighbours.is_empty() && quotable.is_empty() {
             return refuse(DraftReason::NoSimilarResolution);
         }
-        let article = quotable.first().is_some_and(|(_, score)| *score >= SURE_ARTICLE);
-        if category.is_none() && !article {
+        // On the safe side: what may be sensitive is.
+        if drafts::is_sensitive(category, &settings) {
+            return refuse(DraftReason::Sensitive);
+        }
+        let mut scores = quotable.iter().map(|q| q.1).chain(neighbours.iter().map(|n| n.score));
+        if !certain && !scores.any(|score| score >= SURE) {
             return refuse(DraftReason::UncertainCategory);
         }
         let references: Vec<SourceRef> = neighbours
@@ -87,7 +93,7 @@ impl Triage {
         let request = Request {
             text,
             language,
-            category,
+            category: category.filter(|_| certain),
             requester: ticket.requester.as_deref(),
             settings: &settings,
             votes: &votes,

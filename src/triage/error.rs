@@ -4,6 +4,7 @@ use crate::domain::{LabelField, Status, TaxonomyError};
 use crate::drafts::TemplateError;
 use crate::inference::InferenceError;
 use crate::store::StoreError;
+use crate::writing::WritingError;
 
 /// Why a use case did not happen. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,9 @@ pub enum TriageError {
     /// The encoder is busy, stopped or failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
+    /// The language model is busy or failed.
+    #[error(transparent)]
+    Writing(#[from] WritingError),
     /// An external index failed, where there is no answer without it.
     #[error(transparent)]
     Index(crate::index::IndexError),

@@ -18,6 +18,7 @@ mod policy;
 mod prototypes;
 mod receipt;
 mod reindex;
+mod rewriting;
 mod uploads;
 mod vote;
 
@@ -34,6 +35,7 @@ use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::UNDETERMINED;
+use crate::writing::Writer;
 pub use articles::ArticleReport;
 pub use embed::Embedded;
 pub use erase::Erased;
@@ -67,6 +69,8 @@ pub struct Parts {
     pub inference: Inference,
     /// The encoder's manifest.
     pub encoder: Manifest,
+    /// Rewrites drafts, where one is wanted.
+    pub writer: Option<Writer>,
     /// The thresholds.
     pub policy: Policy,
     /// The time.
@@ -319,12 +323,12 @@ impl Triage {
             circumstances,
         };
         let (category, team, priority) = question.answer(&self.parts.policy);
-        let sure = category.decision != Decision::Abstain;
         let occasion = drafting::Occasion {
             ticket,
             text: &read.text,
             language,
-            category: category.label.as_deref().filter(|_| sure),
+            category: category.label.as_deref(),
+            certain: category.decision != Decision::Abstain,
             neighbours: &neighbours,
             vector: vector.as_deref(),
         };

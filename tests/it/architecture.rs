@@ -7,7 +7,7 @@ const STOREYS: [&[&str]; 7] = [
     &["domain"],
     &["text", "judge"],
     &["model", "exports", "drafts"],
-    &["inference", "store"],
+    &["inference", "store", "writing"],
     &["index"],
     &["triage", "access", "sample"],
     &["http", "config", "lifecycle"],
@@ -17,9 +17,10 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
+    ("candle_transformers", &["model"]),
     ("tokenizers", &["model"]),
     ("minijinja", &["drafts", "model"]),
     ("regex", &["text"]),

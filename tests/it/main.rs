@@ -8,6 +8,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod decisions;
+mod drafts;
 mod embeddings;
 mod encoder;
 mod erasure;

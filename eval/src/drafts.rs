@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use deskhand::domain::{
-    Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef,
-};
+use deskhand::domain::{Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef};
 use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
 use deskhand::exports::{self, ColumnMap, Options};
 use deskhand::judge::rouge_l;
@@ -322,7 +320,9 @@ async fn questions(
 fn nearest(history: &History, row: &Row, found: &[(usize, f32)]) -> usize {
     let readable = |at: &usize| {
         let language = &history.rows[*at].language;
-        language == &row.language || language == text::UNDETERMINED || row.language == text::UNDETERMINED
+        language == &row.language
+            || language == text::UNDETERMINED
+            || row.language == text::UNDETERMINED
     };
     let mut sources = found.iter().map(|f| f.0);
     sources.clone().find(readable).or_else(|| sources.next()).unwrap_or_default()

@@ -70,7 +70,11 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     if args.faults {
         result["faults"] = json!(tuned.faults);
     }
-    let text = if args.json { serde_json::to_string(&result)? } else { serde_json::to_string_pretty(&result)? };
+    let text = if args.json {
+        serde_json::to_string(&result)?
+    } else {
+        serde_json::to_string_pretty(&result)?
+    };
     line(&text)
 }
 

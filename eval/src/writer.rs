@@ -23,7 +23,9 @@ const READ: usize = 512 << 20;
 /// Decoding reads the whole model for each token, so its speed is given beside what the memory
 /// could deliver. Every sentence that passed the guard is printed with its notes, to be read.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  deskhand-eval writer --gguf SmolLM2-135M-Instruct.Q4_1.gguf --drafts 50")]
+#[command(
+    after_help = "Example:\n  deskhand-eval writer --gguf SmolLM2-135M-Instruct.Q4_1.gguf --drafts 50"
+)]
 pub(crate) struct Args {
     /// The model
     #[arg(long, value_name = "FILE")]
@@ -55,8 +57,11 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
         if made == args.drafts {
             break;
         }
-        let assessed =
-            desk.app.triage.assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive).await?;
+        let assessed = desk
+            .app
+            .triage
+            .assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive)
+            .await?;
         let suggestion = assessed.suggestion;
         let Some(draft) = suggestion.draft else { continue };
         made += 1;
@@ -83,7 +88,8 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
         let (mut good, mut bad) = (Vec::new(), 0);
         let mut passed = Vec::new();
         for sentence in rewrite::answer_sentences(&answer, true) {
-            let vector = embed(&desk.app.triage, std::slice::from_ref(&sentence), "Reading").await?;
+            let vector =
+                embed(&desk.app.triage, std::slice::from_ref(&sentence), "Reading").await?;
             let similarities: Vec<f32> = known.iter().map(|k| dot(k, &vector[0])).collect();
             match rewrite::judge(&sentence, &notes, &similarities) {
                 Ok(sentence) => {
@@ -135,7 +141,8 @@ fn bandwidth() -> f64 {
         let start = Instant::now();
         let sum: u64 = std::thread::scope(|scope| {
             let parts = data.chunks(data.len().div_ceil(cores));
-            let parts = parts.map(|part| scope.spawn(|| part.iter().copied().fold(0, u64::wrapping_add)));
+            let parts =
+                parts.map(|part| scope.spawn(|| part.iter().copied().fold(0, u64::wrapping_add)));
             let threads: Vec<_> = parts.collect();
             threads.into_iter().filter_map(|t| t.join().ok()).fold(0, u64::wrapping_add)
         });

@@ -61,8 +61,7 @@ pub(super) async fn run(common: &Common, command: ArticlesCommand) -> Result<()>
 }
 
 async fn act(app: &App, command: ArticlesCommand, articles: Vec<Article>) -> Result<()> {
-    let caller =
-        |workspace: WorkspaceId| Caller { workspace, actor: "command line".to_owned() };
+    let caller = |workspace: WorkspaceId| Caller { workspace, actor: "command line".to_owned() };
     match command {
         ArticlesCommand::Import { workspace, .. } => {
             let report = app.triage.import_articles(&caller(workspace), articles).await?;

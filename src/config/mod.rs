@@ -239,16 +239,8 @@ impl Config {
             "drafts.gguf",
             "expected a GGUF file",
         );
-        check(
-            (16..=4096).contains(&drafts.max_tokens),
-            "drafts.max_tokens",
-            "expected 16 to 4096",
-        );
-        check(
-            (0.0..=2.0).contains(&drafts.temperature),
-            "drafts.temperature",
-            "expected 0 to 2",
-        );
+        check((16..=4096).contains(&drafts.max_tokens), "drafts.max_tokens", "expected 16 to 4096");
+        check((0.0..=2.0).contains(&drafts.temperature), "drafts.temperature", "expected 0 to 2");
         check(
             // Reading directives that are not ASCII can panic there.
             self.log.level.is_ascii()

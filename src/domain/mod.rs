@@ -13,9 +13,7 @@ pub mod time;
 
 pub use access::{Scope, Scopes};
 pub use article::{Article, ArticleHead, Passage};
-pub use decision::{
-    Action, AgentDecision, Effort, LabelField, Labels, RejectReason, Status,
-};
+pub use decision::{Action, AgentDecision, Effort, LabelField, Labels, RejectReason, Status};
 pub use draft::{
     Draft, DraftField, DraftReason, DraftSentence, DraftSettings, DraftTemplate, FieldKind,
     Rewriting, SentenceKind, SourceKind, SourceRef, Tone,

@@ -17,13 +17,31 @@ const NEGATIONS: [&str; 29] = [
 
 /// Words of which one undoes the other.
 const OPPOSITES: [(&str, &str); 26] = [
-    ("enable", "disable"), ("enabled", "disabled"), ("on", "off"), ("allow", "block"),
-    ("allowed", "blocked"), ("install", "uninstall"), ("installed", "uninstalled"),
-    ("grant", "revoke"), ("granted", "revoked"), ("add", "remove"), ("added", "removed"),
-    ("before", "after"), ("always", "never"), ("open", "close"), ("lock", "unlock"),
-    ("locked", "unlocked"), ("upgrade", "downgrade"), ("connect", "disconnect"), ("plug", "unplug"),
-    ("increase", "decrease"), ("supported", "unsupported"), ("aktivieren", "deaktivieren"),
-    ("aktiviert", "deaktiviert"), ("activer", "désactiver"), ("activar", "desactivar"),
+    ("enable", "disable"),
+    ("enabled", "disabled"),
+    ("on", "off"),
+    ("allow", "block"),
+    ("allowed", "blocked"),
+    ("install", "uninstall"),
+    ("installed", "uninstalled"),
+    ("grant", "revoke"),
+    ("granted", "revoked"),
+    ("add", "remove"),
+    ("added", "removed"),
+    ("before", "after"),
+    ("always", "never"),
+    ("open", "close"),
+    ("lock", "unlock"),
+    ("locked", "unlocked"),
+    ("upgrade", "downgrade"),
+    ("connect", "disconnect"),
+    ("plug", "unplug"),
+    ("increase", "decrease"),
+    ("supported", "unsupported"),
+    ("aktivieren", "deaktivieren"),
+    ("aktiviert", "deaktiviert"),
+    ("activer", "désactiver"),
+    ("activar", "desactivar"),
     ("check", "uncheck"),
 ];
 
@@ -42,9 +60,8 @@ fn opposed(a: &Words, b: &Words) -> bool {
 
 /// Whether two sentences say opposite things about the same.
 pub(super) fn contradict(a: &Words, b: &Words) -> bool {
-    let turns = |w: &str| {
-        NEGATIONS.contains(&w) || OPPOSITES.iter().any(|(x, y)| *x == w || *y == w)
-    };
+    let turns =
+        |w: &str| NEGATIONS.contains(&w) || OPPOSITES.iter().any(|(x, y)| *x == w || *y == w);
     let (left, right) = (a.without(turns), b.without(turns));
     if left.weight().min(right.weight()) < LEAST_WEIGHT || left.likeness(&right) < ALIKE {
         return false;
@@ -68,10 +85,22 @@ mod tests {
     #[test]
     fn opposites_contradict_and_other_sentences_do_not() {
         let said = |a, b| contradict(&Words::of(a), &Words::of(b));
-        assert!(said("Restart the dock after the firmware update.", "Do not restart the dock after the firmware update."));
-        assert!(said("Enable cached mode in Outlook profile.", "Disable cached mode in Outlook profile."));
-        assert!(said("Das Zertifikat aktivieren und neu starten.", "Das Zertifikat deaktivieren und neu starten."));
-        assert!(!said("Restart the dock after the update.", "Restart the dock after the firmware update."));
+        assert!(said(
+            "Restart the dock after the firmware update.",
+            "Do not restart the dock after the firmware update."
+        ));
+        assert!(said(
+            "Enable cached mode in Outlook profile.",
+            "Disable cached mode in Outlook profile."
+        ));
+        assert!(said(
+            "Das Zertifikat aktivieren und neu starten.",
+            "Das Zertifikat deaktivieren und neu starten."
+        ));
+        assert!(!said(
+            "Restart the dock after the update.",
+            "Restart the dock after the firmware update."
+        ));
         assert!(!said("Enable cached mode.", "Remove the old printer queue and disable it."));
         assert!(!said("Turn it on.", "Turn it off."), "too little to tell what is meant");
     }

@@ -22,10 +22,7 @@ struct Hit {
 
 /// Puts fields where a sentence holds values of one case. Words in `kept` (lower case) stay: the
 /// ticket itself says them. Code between back-ticks stays as it is.
-pub(super) fn generalise(
-    sentence: &str,
-    kept: &BTreeSet<String>,
-) -> (String, Vec<DraftField>) {
+pub(super) fn generalise(sentence: &str, kept: &BTreeSet<String>) -> (String, Vec<DraftField>) {
     let tokens = tokens(sentence);
     let mut hits: Vec<Hit> = Vec::new();
     let mut at = 0;
@@ -89,7 +86,12 @@ fn tokens(sentence: &str) -> Vec<Token<'_>> {
         }
     };
     for (at, c) in sentence.char_indices() {
-        let breaks = c.is_whitespace() || c == '`' || c == '(' || c == ')' || c == '/' && start.is_some_and(|s: usize| sentence[s..at].chars().all(char::is_alphabetic));
+        let breaks = c.is_whitespace()
+            || c == '`'
+            || c == '('
+            || c == ')'
+            || c == '/'
+                && start.is_some_and(|s: usize| sentence[s..at].chars().all(char::is_alphabetic));
         if breaks {
             if let Some(from) = start.take().filter(|_| !ticked) {
                 push(from, at);
@@ -114,7 +116,9 @@ fn placeholder(tokens: &[Token<'_>], at: usize) -> Found {
     let inside = tokens[at].text.strip_prefix('[')?.strip_suffix(']')?;
     let named = !inside.is_empty()
         && inside.len() <= 32
-        && inside.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
+        && inside
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b));
     named.then_some((FieldKind::Private, 1))
 }
 
@@ -137,7 +141,8 @@ fn amount(tokens: &[Token<'_>], at: usize) -> Found {
     const CODES: [&str; 8] = ["EUR", "USD", "GBP", "CHF", "€", "$", "£", "Euro"];
     let text = tokens[at].text;
     let next = tokens.get(at + 1).map(|t| t.text);
-    if text.strip_prefix(['€', '$', '£']).or(text.strip_suffix(['€', '£'])).is_some_and(is_number) {
+    if text.strip_prefix(['€', '$', '£']).or(text.strip_suffix(['€', '£'])).is_some_and(is_number)
+    {
         return Some((FieldKind::Amount, 1));
     }
     let pair = |a: &str, b: &str| is_number(a) && CODES.contains(&b);
@@ -147,18 +152,92 @@ fn amount(tokens: &[Token<'_>], at: usize) -> Found {
 
 /// Months and days of the week in the desk's languages, in lower case.
 const MONTHS: [&str; 56] = [
-    "january", "february", "march", "april", "june", "july", "august", "september", "october",
-    "november", "december", "jan", "feb", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov",
-    "dec", "januar", "februar", "märz", "mai", "juni", "juli", "oktober", "dezember", "janvier",
-    "février", "mars", "avril", "juin", "juillet", "août", "septembre", "octobre", "novembre",
-    "décembre", "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto",
-    "septiembre", "octubre", "noviembre", "diciembre", "may", "mar", "jänner",
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
+    "januar",
+    "februar",
+    "märz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+    "may",
+    "mar",
+    "jänner",
 ];
 const DAYS: [&str; 28] = [
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "montag",
-    "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag", "lundi", "mardi",
-    "mercredi", "jeudi", "vendredi", "samedi", "dimanche", "lunes", "martes", "miércoles", "jueves",
-    "viernes", "sábado", "domingo",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "montag",
+    "dienstag",
+    "mittwoch",
+    "donnerstag",
+    "freitag",
+    "samstag",
+    "sonntag",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "lunes",
+    "martes",
+    "miércoles",
+    "jueves",
+    "viernes",
+    "sábado",
+    "domingo",
 ];
 const EVERY: [&str; 8] = ["every", "each", "jeden", "jeder", "chaque", "cada", "todos", "tous"];
 
@@ -237,7 +316,8 @@ const PUBLIC: [&str; 14] = [
 
 /// `TB-1302`, `INC0012345`, `#861`, `case 5521`, and the tags on machines: `TB-L-0671`.
 fn case_number(tokens: &[Token<'_>], at: usize) -> Found {
-    const NOUNS: [&str; 8] = ["case", "ticket", "request", "incident", "pr", "mr", "order", "invoice"];
+    const NOUNS: [&str; 8] =
+        ["case", "ticket", "request", "incident", "pr", "mr", "order", "invoice"];
     let text = tokens[at].text;
     let digits = |t: &str| t.len() >= 3 && t.bytes().all(|b| b.is_ascii_digit());
     if text.strip_prefix('#').is_some_and(digits) {
@@ -258,7 +338,8 @@ fn case_number(tokens: &[Token<'_>], at: usize) -> Found {
     }
     let parts: Vec<&str> = rest.strip_prefix('-')?.split('-').collect();
     let (last, middle) = parts.split_last()?;
-    let upper = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let upper =
+        |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if !digits(last) || !middle.iter().all(upper) {
         return None;
     }
@@ -285,15 +366,65 @@ const TITLES: [&str; 18] = [
 ];
 /// Words that people stand behind.
 const TOWARDS: [&str; 26] = [
-    "told", "called", "asked", "informed", "phoned", "thanks", "thank", "dear", "hi", "hello",
-    "hallo", "bonjour", "hola", "by", "with", "colleague", "manager", "from", "for", "agreed",
-    "appelé", "mit", "von", "avec", "con", "liebe",
+    "told",
+    "called",
+    "asked",
+    "informed",
+    "phoned",
+    "thanks",
+    "thank",
+    "dear",
+    "hi",
+    "hello",
+    "hallo",
+    "bonjour",
+    "hola",
+    "by",
+    "with",
+    "colleague",
+    "manager",
+    "from",
+    "for",
+    "agreed",
+    "appelé",
+    "mit",
+    "von",
+    "avec",
+    "con",
+    "liebe",
 ];
 /// What people do.
 const DOINGS: [&str; 30] = [
-    "confirmed", "confirms", "tested", "checked", "approved", "said", "says", "agreed", "wrote",
-    "called", "asked", "has", "had", "was", "will", "is", "can", "knows", "owns", "sends", "signed",
-    "collected", "made", "drew", "hat", "ist", "wird", "kann", "a", "ha",
+    "confirmed",
+    "confirms",
+    "tested",
+    "checked",
+    "approved",
+    "said",
+    "says",
+    "agreed",
+    "wrote",
+    "called",
+    "asked",
+    "has",
+    "had",
+    "was",
+    "will",
+    "is",
+    "can",
+    "knows",
+    "owns",
+    "sends",
+    "signed",
+    "collected",
+    "made",
+    "drew",
+    "hat",
+    "ist",
+    "wird",
+    "kann",
+    "a",
+    "ha",
 ];
 
 fn name(sentence: &str, tokens: &[Token<'_>], at: usize) -> Found {
@@ -319,13 +450,16 @@ fn name(sentence: &str, tokens: &[Token<'_>], at: usize) -> Found {
     if !is_capitalised(token.text) {
         return None;
     }
-    let surname = next.filter(|n| is_capitalised(n.text) && adjacent(&token, n) && !sentence[token.end..].starts_with('.'));
+    let surname = next.filter(|n| {
+        is_capitalised(n.text) && adjacent(&token, n) && !sentence[token.end..].starts_with('.')
+    });
     if super::names::is_first_name(&lower) {
         return Some((FieldKind::Name, 1 + usize::from(surname.is_some())));
     }
     // Somebody unknown, between words that only people stand between.
     let before = at.checked_sub(1).map(|b| tokens[b].text.to_lowercase()).unwrap_or_default();
-    let towards = ["told", "called", "phoned", "informed", "dear", "appelé"].contains(&before.as_str());
+    let towards =
+        ["told", "called", "phoned", "informed", "dear", "appelé"].contains(&before.as_str());
     let after = tokens.get(at + 1 + usize::from(surname.is_some())).map_or("", |t| t.text);
     let between = TOWARDS.contains(&before.as_str()) && DOINGS.contains(&after);
     (towards && surname.is_none() && at + 1 < tokens.len() && DOINGS.contains(&after) || between)
@@ -354,15 +488,24 @@ mod tests {
     fn one_off_values_become_fields() {
         for (sentence, expected) in [
             ("Connected at 08:40 on 31 January.", "Connected at [time] on [date]."),
-            ("All link since the 29th, Colette checked.", "All link since the [date], [name] checked."),
+            (
+                "All link since the 29th, Colette checked.",
+                "All link since the [date], [name] checked.",
+            ),
             ("Reset saskia.wendt in Okta.", "Reset [account] in Okta."),
             ("Refunded 34,290.75 EUR for case 5521.", "Refunded [amount] for [ticket]."),
-            ("Laptop TB-M-0071 swapped, see TB-1302 and #861.", "Laptop [asset] swapped, see [ticket] and [ticket]."),
+            (
+                "Laptop TB-M-0071 swapped, see TB-1302 and #861.",
+                "Laptop [asset] swapped, see [ticket] and [ticket].",
+            ),
             ("Write to [email] or ext. 4402.", "Write to [email] or [phone]."),
             ("Approved by H. Sedgwick and Mr Marsh.", "Approved by [name] and [name]."),
             ("Gültig ab 3. Juni 2025, 9 Uhr.", "Gültig ab [date], [time]."),
             ("Redémarré à 7 h 56 le 12 janvier.", "Redémarré à [time] le [date]."),
-            ("Told Oisín about it, Yusuf Demir will call.", "Told Oisín about it, [name] will call."),
+            (
+                "Told Oisín about it, Yusuf Demir will call.",
+                "Told Oisín about it, [name] will call.",
+            ),
         ] {
             assert_eq!(general(sentence), expected);
         }

@@ -121,7 +121,8 @@ mod tests {
         ] {
             assert_eq!(check(sentence, &[source], Some(0.9)), Err(fault), "{sentence}");
         }
-        let faithful = "Please remove the entry Office under Settings > VPN and add vpn.harbour.example.";
+        let faithful =
+            "Please remove the entry Office under Settings > VPN and add vpn.harbour.example.";
         assert_eq!(check(faithful, &[source], Some(0.9)), Ok(()));
         assert_eq!(check(faithful, &[source], Some(0.1)), Err(Fault::Meaning));
     }

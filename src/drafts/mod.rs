@@ -28,8 +28,8 @@ use crate::domain::{
 use crate::text::{UNDETERMINED, sentences};
 pub use passages::{Part, passages};
 use select::{Candidate, select};
-pub use template::{MAX_TEMPLATE, TemplateError, check_template};
 use template::Around;
+pub use template::{MAX_TEMPLATE, TemplateError, check_template};
 use words::Words;
 
 /// A source less similar to the ticket than this says nothing about it.
@@ -185,7 +185,8 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
 /// The words of the built-in template alone, to measure what a draft adds to them.
 pub fn template_words(language: &str) -> String {
     let around = Around { name: None, category: None, language };
-    let draft = template::render(template::built_in(language, crate::domain::Tone::Formal), &[], around);
+    let draft =
+        template::render(template::built_in(language, crate::domain::Tone::Formal), &[], around);
     draft.map(|d| d.text).unwrap_or_default()
 }
 
@@ -247,7 +248,8 @@ fn same_language(source: Option<&str>, ticket: &str) -> bool {
 /// for that, as a word.
 pub fn is_sensitive(category: Option<&str>, settings: &DraftSettings) -> bool {
     let Some(category) = category else { return false };
-    let padded = |text: &str| format!(" {} ", text.to_lowercase().replace(['-', '/', '_', ','], " "));
+    let padded =
+        |text: &str| format!(" {} ", text.to_lowercase().replace(['-', '/', '_', ','], " "));
     let label = padded(category);
     settings.sensitive.iter().any(|w| !w.trim().is_empty() && label.contains(&padded(w.trim())))
 }

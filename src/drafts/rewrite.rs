@@ -85,11 +85,7 @@ pub fn judge(
 
 /// A reply from the sentences that were kept; `None` where the extractive draft should stand,
 /// because too few were.
-pub fn rewritten(
-    draft: &Draft,
-    kept: &[DraftSentence],
-    dropped: usize,
-) -> Option<Draft> {
+pub fn rewritten(draft: &Draft, kept: &[DraftSentence], dropped: usize) -> Option<Draft> {
     let all = (kept.len() + dropped) as f32;
     if kept.is_empty() || (kept.len() as f32) < LEAST_KEPT * all {
         return None;

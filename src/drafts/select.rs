@@ -186,7 +186,11 @@ mod tests {
     #[test]
     fn what_several_sources_say_comes_before_what_one_says() {
         let sources = [
-            source(1, 0.8, "Blue folders were renamed yesterday. Reinstall the GlobalProtect client."),
+            source(
+                1,
+                0.8,
+                "Blue folders were renamed yesterday. Reinstall the GlobalProtect client.",
+            ),
             source(2, 0.8, "Reinstall the GlobalProtect client."),
             source(3, 0.8, "Please reinstall the GlobalProtect client."),
         ];
@@ -202,16 +206,22 @@ mod tests {
 
     #[test]
     fn approval_lifts_and_deletion_sinks() {
-        let sources =
-            [source(1, 0.8, "Restart the printer spooler service."), source(2, 0.8, "Replace the toner cartridge soon.")];
+        let sources = [
+            source(1, 0.8, "Restart the printer spooler service."),
+            source(2, 0.8, "Replace the toner cartridge soon."),
+        ];
         let none = chosen("x", &sources, &HashMap::new());
         assert_eq!(none, ["Restart the printer spooler service."]);
         let refused = Votes { kept: 0, deleted: 6 };
-        let votes = HashMap::from([(sentence_key("Restart the printer spooler service."), refused)]);
+        let votes =
+            HashMap::from([(sentence_key("Restart the printer spooler service."), refused)]);
         assert_eq!(chosen("x", &sources, &votes), ["Replace the toner cartridge soon."]);
         let long = "Restart the printer spooler service. Replace the toner cartridge soon. Clean the glass plate thoroughly. Update the firmware package today.";
         let sources = [source(1, 0.8, "Print a test page."), source(2, 0.8, long)];
-        let liked = HashMap::from([(sentence_key("Clean the glass plate thoroughly."), Votes { kept: 9, deleted: 0 })]);
+        let liked = HashMap::from([(
+            sentence_key("Clean the glass plate thoroughly."),
+            Votes { kept: 9, deleted: 0 },
+        )]);
         let value = |votes: &HashMap<u64, Votes>| {
             let selection = select(&Words::of("x"), None, &sources, votes, |_| true);
             let place = |c: &Candidate<'_>| c.text.starts_with("Clean");
@@ -222,12 +232,15 @@ mod tests {
 
     #[test]
     fn steps_keep_their_order_and_lose_their_marks() {
-        let sources = [source(1, 0.9, "1. Open the portal page\n2. Choose the second entry\n- Confirm with your code")];
-        assert_eq!(chosen("portal entry code", &sources, &HashMap::new()), [
-            "Open the portal page",
-            "Choose the second entry",
-            "Confirm with your code"
-        ]);
+        let sources = [source(
+            1,
+            0.9,
+            "1. Open the portal page\n2. Choose the second entry\n- Confirm with your code",
+        )];
+        assert_eq!(
+            chosen("portal entry code", &sources, &HashMap::new()),
+            ["Open the portal page", "Choose the second entry", "Confirm with your code"]
+        );
         assert_eq!(without_mark("-GrantSendOnBehalfTo is gone"), "-GrantSendOnBehalfTo is gone");
     }
 

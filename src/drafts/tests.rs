@@ -66,7 +66,11 @@ fn every_step_names_each_ticket_that_says_it() {
     assert_eq!(steps.len(), 2);
     assert_eq!(steps[0].sources, [reference(0)]);
     assert_eq!(steps[1].sources, [reference(0), reference(1)]);
-    assert!(draft.text.contains("Remove the client completely.\nInstall version 6.2.6."), "{}", draft.text);
+    assert!(
+        draft.text.contains("Remove the client completely.\nInstall version 6.2.6."),
+        "{}",
+        draft.text
+    );
     assert!(draft.text.starts_with("Hello Robin Vale,"));
     let template = |s: &&DraftSentence| s.kind == SentenceKind::Template;
     assert!(draft.sentences.iter().filter(template).all(|s| s.sources.is_empty()));
@@ -89,7 +93,10 @@ fn each_refusal_has_its_reason() {
     assert_eq!(case.reason("x", &[(0.3, "en", good)]), DraftReason::NoSimilarResolution);
     assert_eq!(case.reason("x", &[]), DraftReason::NoSimilarResolution);
     assert_eq!(case.reason("x", &[(0.9, "de", good)]), DraftReason::OtherLanguage);
-    assert_eq!(case.reason("x", &[(0.9, "en", "Called user. Closed.")]), DraftReason::NoResolutionText);
+    assert_eq!(
+        case.reason("x", &[(0.9, "en", "Called user. Closed.")]),
+        DraftReason::NoResolutionText
+    );
     let contrary = [
         (0.9, "en", "Restart the dock after the firmware update."),
         (0.88, "en", "Do not restart the dock after the firmware update."),
@@ -133,7 +140,8 @@ fn the_same_sentence_has_the_same_key_whatever_its_marks() {
 
 #[test]
 fn what_was_taken_out_of_a_reply_is_noticed() {
-    let text = "Reinstall the client from the portal at 09:40. Delete the profile folder afterwards.";
+    let text =
+        "Reinstall the client from the portal at 09:40. Delete the profile folder afterwards.";
     let draft = Case::new().draft("client portal profile", &[(0.9, "en", text)]).unwrap();
     let stayed: Vec<bool> = kept_sentences(&draft, &draft.text).iter().map(|k| k.1).collect();
     assert_eq!(stayed, [true, true]);

@@ -41,9 +41,10 @@ pub fn read_articles(name: &str, bytes: &[u8]) -> Result<Articles, ExportError> 
 fn one(article: Result<Article, String>) -> Articles {
     match article {
         Ok(article) => Articles { articles: vec![article], faults: Vec::new() },
-        Err(reason) => {
-            Articles { articles: Vec::new(), faults: vec![RowFault { line: 1, column: None, reason }] }
-        }
+        Err(reason) => Articles {
+            articles: Vec::new(),
+            faults: vec![RowFault { line: 1, column: None, reason }],
+        },
     }
 }
 
@@ -137,7 +138,8 @@ fn csv(content: &str) -> Result<Articles, ExportError> {
     };
     let mut read = Articles::default();
     for (line, record) in (2u64..).zip(reader.records()) {
-        let line = record.as_ref().ok().and_then(|r| r.position()).map_or(line, csv::Position::line);
+        let line =
+            record.as_ref().ok().and_then(|r| r.position()).map_or(line, csv::Position::line);
         let mut fault = |reason: String| {
             read.faults.push(RowFault { line, column: None, reason });
         };
@@ -185,7 +187,10 @@ mod tests {
         assert_eq!(article.updated_at.unwrap().to_string(), "2025-03-04T00:00:00Z");
         assert_eq!(article.text, "# Reset\n\nOpen it.");
         let bare = read_articles("reset-vpn.md", b"# Reset\nOpen it.").unwrap();
-        assert_eq!((bare.articles[0].id.as_str(), bare.articles[0].title.as_str()), ("reset-vpn", "Reset"));
+        assert_eq!(
+            (bare.articles[0].id.as_str(), bare.articles[0].title.as_str()),
+            ("reset-vpn", "Reset")
+        );
     }
 
     #[test]

@@ -60,7 +60,15 @@ pub(super) fn document() -> OpenApi {
 const VISIBLE: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 
 /// Operations that an `Idempotency-Key` does nothing for.
-const WITHOUT_KEY: [&str; 7] = ["similar", "embeddings", "put_articles", "rewrite_draft", "sign_in", "sign_out", "send_import"];
+const WITHOUT_KEY: [&str; 7] = [
+    "similar",
+    "embeddings",
+    "put_articles",
+    "rewrite_draft",
+    "sign_in",
+    "sign_out",
+    "send_import",
+];
 
 /// Finishes the document: adds to every operation what all of them share, and to schemas what
 /// types cannot say.

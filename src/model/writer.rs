@@ -225,10 +225,8 @@ fn chat_prompt(
     environment.add_function("raise_exception", |message: String| -> Result<String, _> {
         Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
     });
-    let messages: Vec<Told> = chat
-        .iter()
-        .map(|m| context! { role => m.role, content => m.content.clone() })
-        .collect();
+    let messages: Vec<Told> =
+        chat.iter().map(|m| context! { role => m.role, content => m.content.clone() }).collect();
     let told = context! {
         messages => Told::from(messages),
         add_generation_prompt => true,
@@ -277,7 +275,8 @@ mod tests {
         let chat = [ChatMessage { role: "user", content: " hello ".to_owned() }];
         let prompt = chat_prompt(template, &chat, &(String::new(), String::new())).unwrap();
         assert_eq!(prompt, "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n");
-        let refused = chat_prompt("{{ raise_exception('no') }}", &chat, &(String::new(), String::new()));
+        let refused =
+            chat_prompt("{{ raise_exception('no') }}", &chat, &(String::new(), String::new()));
         assert!(refused.is_err());
     }
 

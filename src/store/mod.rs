@@ -15,15 +15,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Article, ArticleHead, ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId, LabelField, Neighbour,
-    Outcome, Passage, Status, Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, UserId, WorkspaceId,
+    Article, ArticleHead, ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId,
+    LabelField, Neighbour, Outcome, Passage, Status, Suggestion, SuggestionId, Taxonomy, Ticket,
+    TicketId, UserId, WorkspaceId,
 };
 use crate::drafts::Votes;
 pub use sql::{Dialect, SqlStore};
 pub use types::{
     Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow, Job, JobKind,
-    KeyRecord, Known, NewJob, Page, PassageRow, Session, StoredDecision, StoredSuggestion, StoredTicket,
-    SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
+    KeyRecord, Known, NewJob, Page, PassageRow, Session, StoredDecision, StoredSuggestion,
+    StoredTicket, SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.

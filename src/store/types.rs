@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::Before;
 use crate::domain::{
-    AgentDecision, ClaimId, DraftSettings, ExternalRef, JobId, KeyId, Outcome, Scopes, Status, Suggestion,
-    SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
+    AgentDecision, ClaimId, DraftSettings, ExternalRef, JobId, KeyId, Outcome, Scopes, Status,
+    Suggestion, SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
 };
 use crate::text::RuleSettings;
 

@@ -11,8 +11,19 @@ const ABBREVIATIONS: [&str; 62] = [
 
 /// Months as they follow a German ordinal ("am 3. Juni").
 const MONTHS: [&str; 13] = [
-    "Januar", "Jänner", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
-    "Oktober", "November", "Dezember",
+    "Januar",
+    "Jänner",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
 ];
 
 /// The sentences of a text, in order, trimmed. A line is never joined with the next, so lists stay
@@ -38,7 +49,8 @@ pub fn sentences(text: &str) -> Vec<&str> {
 
 /// Where a fenced block begins: three back-ticks at the start of a line.
 fn fence(text: &str) -> Option<usize> {
-    let starts = |at: usize| text[..at].bytes().rev().find(|b| *b != b' ').is_none_or(|b| b == b'\n');
+    let starts =
+        |at: usize| text[..at].bytes().rev().find(|b| *b != b' ').is_none_or(|b| b == b'\n');
     text.match_indices("```").map(|(at, _)| at).find(|&at| starts(at))
 }
 
@@ -65,7 +77,9 @@ fn split_line(line: &str) -> Vec<&str> {
         }
         let rest = &line[end..];
         let blank = rest.starts_with(char::is_whitespace);
-        if (blank && begins(rest.trim_start()) && !continues(&line[start..at], c, rest)) || c == '。' {
+        if (blank && begins(rest.trim_start()) && !continues(&line[start..at], c, rest))
+            || c == '。'
+        {
             found.push(line[start..end].trim());
             start = end;
         }
@@ -129,7 +143,8 @@ mod tests {
 
     #[test]
     fn commands_and_code_stay_whole() {
-        let text = "Run `Get-Mailbox. Set it` twice. Then:\n```bash\nls -la. Cd /\n```\nDone! Tell us.";
+        let text =
+            "Run `Get-Mailbox. Set it` twice. Then:\n```bash\nls -la. Cd /\n```\nDone! Tell us.";
         assert_eq!(
             sentences(text),
             [
@@ -140,10 +155,10 @@ mod tests {
                 "Tell us."
             ]
         );
-        assert_eq!(sentences("See https://x.example/a.b?c=D. Then log in."), [
-            "See https://x.example/a.b?c=D.",
-            "Then log in."
-        ]);
+        assert_eq!(
+            sentences("See https://x.example/a.b?c=D. Then log in."),
+            ["See https://x.example/a.b?c=D.", "Then log in."]
+        );
     }
 
     #[test]
@@ -157,7 +172,10 @@ mod tests {
         ] {
             assert_eq!(sentences(whole), [whole]);
         }
-        assert_eq!(sentences("(It was \"off.\") Turn it on."), ["(It was \"off.\")", "Turn it on."]);
+        assert_eq!(
+            sentences("(It was \"off.\") Turn it on."),
+            ["(It was \"off.\")", "Turn it on."]
+        );
         assert_eq!(sentences("¿Qué error? Reinicie."), ["¿Qué error?", "Reinicie."]);
     }
 

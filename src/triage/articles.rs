@@ -83,8 +83,7 @@ impl Triage {
         };
         let vectors = try_join_all(parts.iter().map(embed)).await?;
         let rows = parts.into_iter().zip(vectors);
-        let rows =
-            rows.map(|(part, e)| PassageRow { text: part.text, vector: e.vector }).collect();
+        let rows = rows.map(|(part, e)| PassageRow { text: part.text, vector: e.vector }).collect();
         Ok((Article { title, text: body, language: Some(language), ..article }, rows))
     }
 

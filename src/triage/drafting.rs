@@ -69,14 +69,15 @@ impl Triage {
         if !certain && !scores.any(|score| score >= SURE) {
             return refuse(DraftReason::UncertainCategory);
         }
-        let references: Vec<SourceRef> = neighbours
-            .iter()
-            .map(|n| SourceRef { kind: SourceKind::Ticket, id: n.ticket_id.to_string() })
-            .chain(quotable.iter().map(|(p, _)| SourceRef {
-                kind: SourceKind::Article,
-                id: p.article.id.clone(),
-            }))
-            .collect();
+        let references: Vec<SourceRef> =
+            neighbours
+                .iter()
+                .map(|n| SourceRef { kind: SourceKind::Ticket, id: n.ticket_id.to_string() })
+                .chain(quotable.iter().map(|(p, _)| SourceRef {
+                    kind: SourceKind::Article,
+                    id: p.article.id.clone(),
+                }))
+                .collect();
         let fresh_after = fresh_after(self.parts.clock.now(), &settings);
         let sources = sources(neighbours, &quotable, &references, fresh_after);
         let near = neighbours.iter().any(|n| n.score >= drafts::MIN_SIMILARITY);
@@ -116,7 +117,8 @@ impl Triage {
         }
         let (store, workspace) = (&self.parts.store, &caller.workspace);
         let now = self.parts.clock.now();
-        let all = WorkspaceSettings { drafts: settings.clone(), ..store.settings(workspace).await? };
+        let all =
+            WorkspaceSettings { drafts: settings.clone(), ..store.settings(workspace).await? };
         store.save_settings(workspace, &all, now).await?;
         let mut tx = store.begin(workspace).await?;
         tx.audit(&AuditEntry {

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
-    Clock, Decision, Degraded, IdSource, LabelDecision, ModelVersions, Neighbour,
-    Similar, Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText,
-    Timings, WorkspaceId,
+    Clock, Decision, Degraded, IdSource, LabelDecision, ModelVersions, Neighbour, Similar,
+    Suggestion, SuggestionId, Taxonomy, TeamDecision, Ticket, TicketId, TicketText, Timings,
+    WorkspaceId,
 };
 use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};

@@ -80,7 +80,9 @@ impl Endpoint {
                 }
             }
             if waiting.len() > MAX_LINE {
-                return Err(WritingError::Unavailable("the endpoint's answer makes no sense".into()));
+                return Err(WritingError::Unavailable(
+                    "the endpoint's answer makes no sense".into(),
+                ));
             }
         }
         Ok(())
@@ -123,7 +125,10 @@ mod tests {
         let text = |t: &str| Piece::Text(t.to_owned());
         let line = |l: &str| piece(l.as_bytes()).unwrap();
         assert_eq!(line("data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\r\n"), text("Hi"));
-        assert_eq!(line("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n"), Piece::Nothing);
+        assert_eq!(
+            line("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n"),
+            Piece::Nothing
+        );
         assert_eq!(line(": keep-alive\n"), Piece::Nothing);
         assert_eq!(line("data: [DONE]\n"), Piece::End);
         assert!(piece(b"data: {broken\n").is_err());

@@ -115,7 +115,12 @@ async fn a_desk_says_how_its_drafts_speak() {
 #[tokio::test]
 async fn what_agents_take_out_is_drafted_no_more_until_they_take_that_back() {
     let history = [
-        resolved("1", "VPN drops every few minutes", "VPN", "Reinstall the client from the portal."),
+        resolved(
+            "1",
+            "VPN drops every few minutes",
+            "VPN",
+            "Reinstall the client from the portal.",
+        ),
         resolved("2", "VPN drops each hour", "VPN", "Paint the router in a bright colour."),
         resolved("3", "my print job never comes out", "Printing", "Link the badge again."),
     ];
@@ -200,7 +205,8 @@ fn events(stream: &str) -> Vec<(String, Value)> {
 #[tokio::test]
 async fn a_models_words_are_checked_before_anybody_sees_them() {
     let (desk, endpoint) = desk_with(&[
-        "Please install cli", "ent 6.2.6. Please install version 9.1 from https://evil.example. ",
+        "Please install cli",
+        "ent 6.2.6. Please install version 9.1 from https://evil.example. ",
         "Then reboot the laptop.",
     ])
     .await;
@@ -232,7 +238,8 @@ async fn a_models_words_are_checked_before_anybody_sees_them() {
 
 #[tokio::test]
 async fn a_model_that_invents_everything_changes_nothing() {
-    let (desk, _) = desk_with(&["We will refund you 500 EUR. Visit https://evil.example now."]).await;
+    let (desk, _) =
+        desk_with(&["We will refund you 500 EUR. Visit https://evil.example now."]).await;
     let suggestion = triage(&desk).await;
     let path = format!("/v1/suggestions/{}/rewrite", suggestion["id"].as_str().unwrap());
     let stream = desk.ask("POST", &path, &[], &Value::Null).await.text();

@@ -4,16 +4,49 @@ use super::lexicon::{alike, padded, words};
 
 /// Words that deny what stands behind them.
 const NEGATORS: [&str; 36] = [
-    "not", "never", "no", "cannot", "don't", "doesn't", "didn't", "won't", "can't", "isn't", "aren't",
-    "wasn't", "shouldn't", "mustn't", "needn't", "without", "nothing", "nobody", "nicht", "kein",
-    "keine", "keinen", "keiner", "nie", "niemals", "ohne", "pas", "jamais", "sans", "aucun", "aucune",
-    "nunca", "jamás", "sin", "ningún", "ne",
+    "not",
+    "never",
+    "no",
+    "cannot",
+    "don't",
+    "doesn't",
+    "didn't",
+    "won't",
+    "can't",
+    "isn't",
+    "aren't",
+    "wasn't",
+    "shouldn't",
+    "mustn't",
+    "needn't",
+    "without",
+    "nothing",
+    "nobody",
+    "nicht",
+    "kein",
+    "keine",
+    "keinen",
+    "keiner",
+    "nie",
+    "niemals",
+    "ohne",
+    "pas",
+    "jamais",
+    "sans",
+    "aucun",
+    "aucune",
+    "nunca",
+    "jamás",
+    "sin",
+    "ningún",
+    "ne",
 ];
 /// Words that say without a negator that something does not happen, or not any more. Beginnings.
 const ENDS: [&str; 30] = [
-    "failed", "failing", "failure", "refus", "reject", "block", "denie", "lack", "miss", "unable", "stop", "disab", "declin",
-    "forbid", "forbad", "prohib", "prevent", "withdr", "instead", "broke", "offline", "gesperrt",
-    "abgel", "fehl", "bloq", "refus", "rechaz", "fallo", "falló", "panne",
+    "failed", "failing", "failure", "refus", "reject", "block", "denie", "lack", "miss", "unable",
+    "stop", "disab", "declin", "forbid", "forbad", "prohib", "prevent", "withdr", "instead",
+    "broke", "offline", "gesperrt", "abgel", "fehl", "bloq", "refus", "rechaz", "fallo", "falló",
+    "panne",
 ];
 /// Words that leave something out. Beginnings.
 const LIMITS: [&str; 22] = [
@@ -22,26 +55,57 @@ const LIMITS: [&str; 22] = [
 ];
 /// Words of which one undoes the other. Beginnings.
 const OPPOSITES: [(&str, &str); 30] = [
-    ("enab", "disab"), ("allow", "block"), ("allow", "forbid"), ("accept", "reject"),
-    ("accept", "refus"), ("install", "uninstall"), ("grant", "revok"), ("lock", "unlock"),
-    ("connect", "disconnect"), ("includ", "exclud"), ("before", "after"), ("always", "never"),
-    ("show", "hide"), ("increas", "decreas"), ("raise", "lower"), ("raised", "lower"), ("start", "stop"),
-    ("close", "open"), ("add", "remov"), ("aktiv", "deaktiv"), ("activ", "désactiv"),
-    ("activ", "desactiv"), ("erlaub", "verbot"), ("kept", "delet"), ("plug", "unplug"),
-    ("tick", "untick"), ("block", "unblock"), ("pair", "unpair"), ("supported", "unsupported"),
+    ("enab", "disab"),
+    ("allow", "block"),
+    ("allow", "forbid"),
+    ("accept", "reject"),
+    ("accept", "refus"),
+    ("install", "uninstall"),
+    ("grant", "revok"),
+    ("lock", "unlock"),
+    ("connect", "disconnect"),
+    ("includ", "exclud"),
+    ("before", "after"),
+    ("always", "never"),
+    ("show", "hide"),
+    ("increas", "decreas"),
+    ("raise", "lower"),
+    ("raised", "lower"),
+    ("start", "stop"),
+    ("close", "open"),
+    ("add", "remov"),
+    ("aktiv", "deaktiv"),
+    ("activ", "désactiv"),
+    ("activ", "desactiv"),
+    ("erlaub", "verbot"),
+    ("kept", "delet"),
+    ("plug", "unplug"),
+    ("tick", "untick"),
+    ("block", "unblock"),
+    ("pair", "unpair"),
+    ("supported", "unsupported"),
     ("charg", "discharg"),
 ];
 /// What stands between a negator and what it denies: grammar, in the desk's languages.
 const GRAMMAR: &str = "a an the any it its them they you your he she his her we us our i is are was were     be been being do does did have has had will would can could may might should must to of in on at by     for with from into that this there these those more longer yet so quite really ever even all only     out up der die das den dem des ein eine einen einem es sie ihr ihre wir sich mehr so zu im in am an     auf aus bei mit nach von vor werden wird wurde wurden kann können hat haben war ist sind le la les un     une des du de l on nous vous il elle plus y a été est sont être el los las una se ha han fue ser";
 /// Words that begin another clause.
 const CLAUSES: [&str; 22] = [
-    "but", "and", "because", "since", "as", "which", "who", "when", "while", "if", "aber", "sondern",
-    "und", "weil", "da", "mais", "et", "car", "sino", "pero", "y", "porque",
+    "but", "and", "because", "since", "as", "which", "who", "when", "while", "if", "aber",
+    "sondern", "und", "weil", "da", "mais", "et", "car", "sino", "pero", "y", "porque",
 ];
 /// Phrases that take a step back again.
 const NEEDLESS: [&str; 11] = [
-    " no need ", " not necessary ", " need not ", " nothing to do ", " already ", " goes on ",
-    " nicht nötig ", " nicht notwendig ", " pas nécessaire ", " no hace falta ", " no es necesario ",
+    " no need ",
+    " not necessary ",
+    " need not ",
+    " nothing to do ",
+    " already ",
+    " goes on ",
+    " nicht nötig ",
+    " nicht notwendig ",
+    " pas nécessaire ",
+    " no hace falta ",
+    " no es necesario ",
 ];
 
 /// A word with its place: whether a negator denies it, and whether its clause says an end.
@@ -89,7 +153,8 @@ fn negates(text: &str) -> bool {
 /// `turn … on`, `switched off`: what is done to a switch.
 fn switches(text: &str) -> (bool, bool) {
     let all: Vec<&str> = words(text).collect();
-    let verb = |w: &str| w.starts_with("turn") || w.starts_with("switch") || w == "leave" || w == "keep";
+    let verb =
+        |w: &str| w.starts_with("turn") || w.starts_with("switch") || w == "leave" || w == "keep";
     let (mut on, mut off) = (false, false);
     for (at, word) in all.iter().enumerate() {
         if verb(word) {

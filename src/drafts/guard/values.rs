@@ -4,20 +4,80 @@ use super::lexicon::{alike, is_plain, words};
 
 /// Words for numbers, by what they say. "One" is mostly no number.
 const NUMBERS: [(&str, &str); 74] = [
-    ("zero", "0"), ("both", "2"), ("two", "2"), ("twice", "2"), ("second", "2"), ("three", "3"),
-    ("third", "3"), ("four", "4"), ("fourth", "4"), ("five", "5"), ("fifth", "5"), ("six", "6"),
-    ("sixth", "6"), ("seven", "7"), ("seventh", "7"), ("eight", "8"), ("eighth", "8"), ("nine", "9"),
-    ("ninth", "9"), ("ten", "10"), ("tenth", "10"), ("eleven", "11"), ("twelve", "12"),
-    ("fifteen", "15"), ("twenty", "20"), ("twentieth", "20"), ("thirty", "30"), ("forty", "40"),
-    ("fifty", "50"), ("sixty", "60"), ("ninety", "90"), ("hundred", "100"), ("thousand", "1000"),
-    ("beide", "2"), ("beiden", "2"), ("zwei", "2"), ("zweimal", "2"), ("drei", "3"), ("dreimal", "3"),
-    ("vier", "4"), ("fünf", "5"), ("sechs", "6"), ("sieben", "7"), ("acht", "8"), ("neun", "9"),
-    ("zehn", "10"), ("zwölf", "12"), ("zwanzig", "20"), ("dreißig", "30"), ("hundert", "100"),
-    ("deux", "2"), ("trois", "3"), ("quatre", "4"), ("cinq", "5"), ("sept", "7"), ("huit", "8"),
-    ("neuf", "9"), ("dix", "10"), ("douze", "12"), ("quinze", "15"), ("vingt", "20"),
-    ("trente", "30"), ("dos", "2"), ("tres", "3"), ("cuatro", "4"), ("cinco", "5"), ("seis", "6"),
-    ("siete", "7"), ("ocho", "8"), ("nueve", "9"), ("diez", "10"), ("quince", "15"),
-    ("veinte", "20"), ("treinta", "30"),
+    ("zero", "0"),
+    ("both", "2"),
+    ("two", "2"),
+    ("twice", "2"),
+    ("second", "2"),
+    ("three", "3"),
+    ("third", "3"),
+    ("four", "4"),
+    ("fourth", "4"),
+    ("five", "5"),
+    ("fifth", "5"),
+    ("six", "6"),
+    ("sixth", "6"),
+    ("seven", "7"),
+    ("seventh", "7"),
+    ("eight", "8"),
+    ("eighth", "8"),
+    ("nine", "9"),
+    ("ninth", "9"),
+    ("ten", "10"),
+    ("tenth", "10"),
+    ("eleven", "11"),
+    ("twelve", "12"),
+    ("fifteen", "15"),
+    ("twenty", "20"),
+    ("twentieth", "20"),
+    ("thirty", "30"),
+    ("forty", "40"),
+    ("fifty", "50"),
+    ("sixty", "60"),
+    ("ninety", "90"),
+    ("hundred", "100"),
+    ("thousand", "1000"),
+    ("beide", "2"),
+    ("beiden", "2"),
+    ("zwei", "2"),
+    ("zweimal", "2"),
+    ("drei", "3"),
+    ("dreimal", "3"),
+    ("vier", "4"),
+    ("fünf", "5"),
+    ("sechs", "6"),
+    ("sieben", "7"),
+    ("acht", "8"),
+    ("neun", "9"),
+    ("zehn", "10"),
+    ("zwölf", "12"),
+    ("zwanzig", "20"),
+    ("dreißig", "30"),
+    ("hundert", "100"),
+    ("deux", "2"),
+    ("trois", "3"),
+    ("quatre", "4"),
+    ("cinq", "5"),
+    ("sept", "7"),
+    ("huit", "8"),
+    ("neuf", "9"),
+    ("dix", "10"),
+    ("douze", "12"),
+    ("quinze", "15"),
+    ("vingt", "20"),
+    ("trente", "30"),
+    ("dos", "2"),
+    ("tres", "3"),
+    ("cuatro", "4"),
+    ("cinco", "5"),
+    ("seis", "6"),
+    ("siete", "7"),
+    ("ocho", "8"),
+    ("nueve", "9"),
+    ("diez", "10"),
+    ("quince", "15"),
+    ("veinte", "20"),
+    ("treinta", "30"),
 ];
 /// Words that are not numbers as often as they are: they need not be there, but count if they are.
 const VAGUE: [&str; 4] = ["second", "both", "neuf", "beide"];
@@ -74,9 +134,9 @@ fn is_address(word: &str) -> bool {
     let host = word.split('/').next().unwrap_or_default();
     let labels: Vec<&str> = host.split('.').collect();
     labels.len() >= 2
-        && labels.iter().all(|l| {
-            !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-')
-        })
+        && labels
+            .iter()
+            .all(|l| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-'))
         && labels.last().is_some_and(|l| l.len() >= 2 && l.chars().all(|c| c.is_ascii_alphabetic()))
         && labels.iter().any(|l| l.chars().any(char::is_alphabetic))
         && !(labels.len() == 2 && labels.iter().any(|l| l.chars().count() == 1))
@@ -110,7 +170,8 @@ pub(super) fn commands_known(sentence: &str, said: &str) -> bool {
             || (slashes >= 2 && !w.contains("://"))
             || is_identifier(w)
     };
-    let mut paths = sentence.split(token).map(|w| w.trim_end_matches(['.', ':', '!', '?'])).filter(path);
+    let mut paths =
+        sentence.split(token).map(|w| w.trim_end_matches(['.', ':', '!', '?'])).filter(path);
     if !paths.all(|p| said_flat.contains(&p.to_lowercase())) {
         return false;
     }
@@ -127,7 +188,11 @@ fn is_identifier(word: &str) -> bool {
     let all_upper = letters >= 4
         && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-');
     letters >= 2
-        && (word.contains('_') || word.starts_with('-') || word.starts_with('%') || camel || all_upper
+        && (word.contains('_')
+            || word.starts_with('-')
+            || word.starts_with('%')
+            || camel
+            || all_upper
             || (word.starts_with('.') && word.len() <= 6))
 }
 
@@ -164,9 +229,20 @@ const TIMES: &str = "today tomorrow yesterday tonight monday tuesday wednesday t
     immediately straightaway shortly";
 /// Phrases that do.
 const TIME_PHRASES: [&str; 14] = [
-    " next week", " next month", " this week", " this month", " end of the week", " end of the month",
-    " within the hour", " straight away", " right away", " every hour", " nächste woche",
-    " nächsten monat", " la semaine prochaine", " la próxima semana",
+    " next week",
+    " next month",
+    " this week",
+    " this month",
+    " end of the week",
+    " end of the month",
+    " within the hour",
+    " straight away",
+    " right away",
+    " every hour",
+    " nächste woche",
+    " nächsten monat",
+    " la semaine prochaine",
+    " la próxima semana",
 ];
 
 pub(super) fn times_known(sentence: &str, said: &str) -> bool {
@@ -191,9 +267,8 @@ pub(super) fn names_known(sentence: &str, said: &str) -> bool {
     let mut raws = sentence.split_whitespace().peekable();
     while let Some(raw) = raws.next() {
         // The first word is a subject, and so a name, where the sources' verb follows it.
-        let verb = raws.peek().is_some_and(|next| {
-            next.ends_with('s') && known_form(&next.to_lowercase())
-        });
+        let verb =
+            raws.peek().is_some_and(|next| next.ends_with('s') && known_form(&next.to_lowercase()));
         let owner = raw.ends_with("'s") || raw.ends_with("’s");
         let opens = begins && !verb && !owner;
         begins = raw.ends_with(['.', '!', '?', ':']);
@@ -227,6 +302,7 @@ fn capitals(text: &str) -> f32 {
             upper += f32::from(u8::from(word.chars().next().is_some_and(char::is_uppercase)));
         }
     }
-    let german = words(&text.to_lowercase()).any(|w| ["der", "die", "das", "und", "nicht", "im", "wenn"].contains(&w));
+    let german = words(&text.to_lowercase())
+        .any(|w| ["der", "die", "das", "und", "nicht", "im", "wenn"].contains(&w));
     if german && all > 0.0 { upper / all } else { 0.0 }
 }

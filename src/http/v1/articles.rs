@@ -83,7 +83,9 @@ fn article(at: usize, given: ArticleIn) -> Result<Article, ApiError> {
         return Err(invalid(&pointer("text"), expected));
     }
     let language = given.language.map(without_nul);
-    if language.as_deref().is_some_and(|l| l.len() != 2 || !l.bytes().all(|b| b.is_ascii_lowercase()))
+    if language
+        .as_deref()
+        .is_some_and(|l| l.len() != 2 || !l.bytes().all(|b| b.is_ascii_lowercase()))
     {
         return Err(invalid(&pointer("language"), "expected a code of ISO 639-1, such as en"));
     }
@@ -116,11 +118,8 @@ pub(in crate::http) async fn put(
     let articles = value.articles.into_iter().enumerate();
     let articles = articles.map(|(at, a)| article(at, a)).collect::<Result<Vec<_>, _>>()?;
     let report = desk.triage.import_articles(&desk.caller, articles).await?;
-    let out = ArticlesOut {
-        imported: report.imported,
-        unchanged: report.unchanged,
-        empty: report.empty,
-    };
+    let out =
+        ArticlesOut { imported: report.imported, unchanged: report.unchanged, empty: report.empty };
     Ok(Json(out).into_response())
 }
 
@@ -154,7 +153,8 @@ pub(in crate::http) async fn erase(
 ) -> Result<Response, ApiError> {
     let id = without_nul(id);
     once(&desk, key, async |claim| {
-        let rendered = |(): &()| -> Answer { answer(StatusCode::OK, &ArticleErased { id: id.clone() }) };
+        let rendered =
+            |(): &()| -> Answer { answer(StatusCode::OK, &ArticleErased { id: id.clone() }) };
         let receipt = Receipt::new(claim.as_ref(), &rendered);
         desk.triage.erase_article(&desk.caller, &id, receipt).await?;
         Ok(rendered(&()))

@@ -86,9 +86,8 @@ pub(in crate::http) async fn rewrite(
         return Err(TriageError::NotFound("draft").into());
     }
     let (events, arriving) = unbounded_channel::<Rewriting>();
-    let work = Box::pin(async move {
-        desk.triage.rewrite(&desk.caller.workspace, id, &events).await
-    });
+    let work =
+        Box::pin(async move { desk.triage.rewrite(&desk.caller.workspace, id, &events).await });
     // The stream drives the work: when the caller leaves, both are dropped.
     let events = stream::unfold((arriving, Some(work)), async |(mut arriving, mut work)| {
         loop {

@@ -10,8 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{invalid, without_nul};
 use crate::domain::{
     Action, AgentDecision, Decision, Degraded, ExternalRef, Labels, RejectReason, Status,
-    Suggestion,
-    SuggestionId, TicketId,
+    Suggestion, SuggestionId, TicketId,
 };
 use crate::http::extract::{Desk, JsonBody, Params, PathId, if_match, may};
 use crate::http::idempotency::{answer, once, respond, with_header};
@@ -242,12 +241,8 @@ impl DecisionIn {
                 team: team.map(without_nul),
                 priority: priority.map(without_nul),
             };
-        let plain = |action| Verdict {
-            action,
-            labels: Labels::default(),
-            reply: None,
-            reason: None,
-        };
+        let plain =
+            |action| Verdict { action, labels: Labels::default(), reply: None, reason: None };
         Ok(Some(match self {
             Self::Approve {} => plain(Action::Approve),
             Self::Reject { reason } => Verdict { reason, ..plain(Action::Reject) },

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::SqlStore;
 use super::erasure;
 use super::rows::{self, time};
 use super::transaction::SqlTransaction;
-use super::SqlStore;
 use crate::domain::{
     Article, ArticleHead, DecisionId, Passage, SourceKind, SourceRef, SuggestionId, WorkspaceId,
 };
@@ -185,12 +185,11 @@ impl SqlTransaction {
             .bind(id)
             .execute(self.connection())
             .await?;
-        let there =
-            sqlx::query("SELECT gone FROM articles WHERE workspace = $1 AND id = $2")
-                .bind(&workspace)
-                .bind(id)
-                .fetch_optional(self.connection())
-                .await?;
+        let there = sqlx::query("SELECT gone FROM articles WHERE workspace = $1 AND id = $2")
+            .bind(&workspace)
+            .bind(id)
+            .fetch_optional(self.connection())
+            .await?;
         sqlx::query("DELETE FROM articles WHERE workspace = $1 AND id = $2")
             .bind(&workspace)
             .bind(id)

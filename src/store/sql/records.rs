@@ -11,7 +11,8 @@ use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
 use super::{Dialect, SqlStore};
 use crate::domain::{
-    ArticleHead, ExternalRef, ImportId, ImportRecord, Neighbour, Passage, SuggestionId, Taxonomy, TicketId, WorkspaceId,
+    ArticleHead, ExternalRef, ImportId, ImportRecord, Neighbour, Passage, SuggestionId, Taxonomy,
+    TicketId, WorkspaceId,
 };
 use crate::drafts::Votes;
 use crate::store::{

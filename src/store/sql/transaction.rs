@@ -9,12 +9,12 @@ use super::records::{NEWEST_TAXONOMY, entry_query, suggestion_query, ticket_quer
 use super::rows::{self, from_json, micros, to_json, uuid};
 use super::{Dialect, erasure};
 use crate::domain::{
-    Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion, SuggestionId,
-    Taxonomy, Ticket, TicketId, WorkspaceId,
+    Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion,
+    SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
 };
 use crate::store::{
-    Answer, AuditEntry, Claim, EntryRow, NewJob, PassageRow, StoreError, StoredDecision, StoredSuggestion,
-    StoredTicket, Transaction,
+    Answer, AuditEntry, Claim, EntryRow, NewJob, PassageRow, StoreError, StoredDecision,
+    StoredSuggestion, StoredTicket, Transaction,
 };
 
 /// A transaction that holds its workspace's turn to write.

@@ -1,9 +1,10 @@
 //! Suggestions and what people decide about them.
 
 use deskhand::domain::decision::Before;
-use deskhand::domain::{Effort, 
-    Action, AgentDecision, Decision, DecisionId, Degraded, Draft, DraftSentence, Labels, Outcome,
-    SentenceKind, Similar, SourceKind, SourceRef, Status, Suggestion, SuggestionId, TicketId,
+use deskhand::domain::{
+    Action, AgentDecision, Decision, DecisionId, Degraded, Draft, DraftSentence, Effort, Labels,
+    Outcome, SentenceKind, Similar, SourceKind, SourceRef, Status, Suggestion, SuggestionId,
+    TicketId,
 };
 use deskhand::store::{Store, StoredDecision, StoredSuggestion, SuggestionFilter, TicketHead};
 

@@ -135,7 +135,14 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { external: None, gate: None, own: None, inference: None, writer: None, adjust: Box::new(|_| {}) }
+        Self {
+            external: None,
+            gate: None,
+            own: None,
+            inference: None,
+            writer: None,
+            adjust: Box::new(|_| {}),
+        }
     }
 }
 

@@ -264,3 +264,35 @@ async fn without_a_model_or_a_draft_there_is_nothing_to_rewrite() {
     let unknown = "/v1/suggestions/sug_00000000000000000000000000000009/rewrite";
     assert_eq!(desk.ask("POST", unknown, &[], &Value::Null).await.problem().0, 404);
 }
+
+/// With a GGUF file named in `DESKHAND_TEST_GGUF`; CONTRIBUTING.md says where a small one is.
+#[tokio::test]
+async fn a_local_model_writes_the_same_twice_and_stops_when_nobody_listens() {
+    let Some(file) = std::env::var_os("DESKHAND_TEST_GGUF") else { return };
+    let mut model = deskhand::model::LanguageModel::load(std::path::Path::new(&file)).unwrap();
+    let chat =
+        [deskhand::model::ChatMessage { role: "user", content: "Name three colours.".to_owned() }];
+    let sampling = Sampling { max_tokens: 24, temperature: 0.8, seed: 5 };
+    let mut write = |most: usize| {
+        let (mut text, mut pieces) = (String::new(), 0);
+        let written = model.write(&chat, sampling, &mut |piece| {
+            text.push_str(piece);
+            pieces += 1;
+            pieces < most
+        });
+        (text, written.unwrap())
+    };
+    let (first, written) = write(usize::MAX);
+    assert!(!first.trim().is_empty() && written.tokens > 3, "{first:?}");
+    assert_eq!(write(usize::MAX).0, first, "the same seed writes the same");
+    let (start, stopped) = write(2);
+    assert!(first.starts_with(&start) && stopped.tokens < written.tokens, "{start:?}");
+    let writer = Writer::local(model, sampling, 1);
+    let (pieces, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+    writer.write(chat.to_vec(), pieces).await.unwrap();
+    let mut all = String::new();
+    while let Some(piece) = arriving.recv().await {
+        all.push_str(&piece);
+    }
+    assert_eq!(all, first);
+}

@@ -1,15 +1,17 @@
 //! `deskhand-eval writer`: a local language model's speed, and what the guard lets through of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use deskhand::domain::SentenceKind;
+use anyhow::Result;
+use deskhand::domain::Draft;
 use deskhand::drafts::rewrite;
 use deskhand::inference::Lane;
 use deskhand::model::{ChatMessage, LanguageModel, Sampling};
 use deskhand::sample;
-use serde_json::json;
+use deskhand::triage::Triage;
+use serde_json::{Value, json};
 
 use crate::desk::{Desk, ModelArgs};
 use crate::drafts::{dot, embed, round};
@@ -48,88 +50,114 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     let desk = Desk::open(model).await?;
     desk.import(&tickets, Some(sample::taxonomy())).await?;
     let bandwidth = bandwidth();
-    let (mut prompt_tokens, mut tokens, mut prompting, mut decoding) = (0, 0, 0.0, 0.0);
-    let (mut kept, mut dropped, mut stood) = (0, 0, 0);
-    let (mut faults, mut shown) = (std::collections::BTreeMap::new(), Vec::new());
+    let mut totals = Totals::default();
     let progress = bar(args.drafts, "Rewriting");
-    let mut made = 0;
     for ticket in tickets.iter().rev() {
-        if made == args.drafts {
+        if totals.shown.len() == args.drafts {
             break;
         }
-        let assessed = desk
-            .app
-            .triage
-            .assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive)
-            .await?;
+        let triage = &desk.app.triage;
+        let assessed =
+            triage.assess(&desk.workspace, &ticket.ticket, None, Lane::Interactive).await?;
         let suggestion = assessed.suggestion;
         let Some(draft) = suggestion.draft else { continue };
-        made += 1;
-        let notes = rewrite::notes(&draft);
-        let texts: Vec<String> = notes.iter().map(|n| n.text.clone()).collect();
-        let known = embed(&desk.app.triage, &texts, "Reading").await?;
         let (rules, asked) = rewrite::prompt(&draft, &suggestion.language);
         let chat = [
             ChatMessage { role: "system", content: rules },
             ChatMessage { role: "user", content: asked },
         ];
+        let answer = totals.time(&mut writer, &chat, sampling)?;
+        totals.judge(triage, &draft, &answer).await?;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    desk.close().await;
+    let mut result = totals.report(writer.bytes(), bandwidth);
+    if !args.brief {
+        result["shown"] = json!(totals.shown);
+    }
+    line(&serde_json::to_string_pretty(&result)?)
+}
+
+/// What was counted over all drafts.
+#[derive(Default)]
+struct Totals {
+    prompt_tokens: usize,
+    tokens: usize,
+    /// Seconds until the first token, and from there on.
+    prompting: f64,
+    decoding: f64,
+    passed: usize,
+    dropped: usize,
+    stood: usize,
+    faults: BTreeMap<String, usize>,
+    shown: Vec<Value>,
+}
+
+impl Totals {
+    /// Has an answer written, against the clock.
+    fn time(
+        &mut self,
+        writer: &mut LanguageModel,
+        chat: &[ChatMessage],
+        sampling: Sampling,
+    ) -> Result<String> {
         let (mut answer, mut first) = (String::new(), None);
         let start = Instant::now();
-        let written = writer.write(&chat, sampling, &mut |piece| {
+        let written = writer.write(chat, sampling, &mut |piece| {
             first.get_or_insert_with(|| start.elapsed().as_secs_f64());
             answer.push_str(piece);
             true
         })?;
         let (all, first) = (start.elapsed().as_secs_f64(), first.unwrap_or_default());
-        prompt_tokens += written.prompt_tokens;
-        tokens += written.tokens.saturating_sub(1);
-        prompting += first;
-        decoding += all - first;
+        self.prompt_tokens += written.prompt_tokens;
+        self.tokens += written.tokens.saturating_sub(1);
+        self.prompting += first;
+        self.decoding += all - first;
+        Ok(answer)
+    }
+
+    /// Holds an answer's sentences to the draft's.
+    async fn judge(&mut self, triage: &Triage, draft: &Draft, answer: &str) -> Result<()> {
+        let notes = rewrite::notes(draft);
+        let texts: Vec<String> = notes.iter().map(|n| n.text.clone()).collect();
+        let known = embed(triage, &texts, "Reading").await?;
         let (mut good, mut bad) = (Vec::new(), 0);
-        let mut passed = Vec::new();
-        for sentence in rewrite::answer_sentences(&answer, true) {
-            let vector =
-                embed(&desk.app.triage, std::slice::from_ref(&sentence), "Reading").await?;
+        for sentence in rewrite::answer_sentences(answer, true) {
+            let vector = embed(triage, std::slice::from_ref(&sentence), "Reading").await?;
             let similarities: Vec<f32> = known.iter().map(|k| dot(k, &vector[0])).collect();
             match rewrite::judge(&sentence, &notes, &similarities) {
-                Ok(sentence) => {
-                    passed.push(sentence.text.clone());
-                    good.push(sentence);
-                }
+                Ok(sentence) => good.push(sentence),
                 Err(fault) => {
                     bad += 1;
-                    *faults.entry(format!("{fault:?}")).or_insert(0) += 1;
+                    *self.faults.entry(format!("{fault:?}")).or_default() += 1;
                 }
             }
         }
-        kept += good.len();
-        dropped += bad;
-        let whole = rewrite::rewritten(&draft, &good, bad);
-        stood += usize::from(whole.is_none());
-        debug_assert!(good.iter().all(|s| s.kind == SentenceKind::Model));
-        shown.push(json!({ "notes": texts, "passed": passed, "used": whole.is_some() }));
-        progress.inc(1);
+        self.passed += good.len();
+        self.dropped += bad;
+        let whole = rewrite::rewritten(draft, &good, bad);
+        self.stood += usize::from(whole.is_none());
+        let passed: Vec<&str> = good.iter().map(|s| s.text.as_str()).collect();
+        self.shown.push(json!({ "notes": texts, "passed": passed, "used": whole.is_some() }));
+        Ok(())
     }
-    progress.finish_and_clear();
-    desk.close().await;
-    let decode = f64::from(u32::try_from(tokens).context("tokens")?) / decoding.max(1e-9);
-    let read = decode * writer.bytes() as f64;
-    let mut result = json!({
-        "drafts": made,
-        "prompt_tokens_per_second": round(prompt_tokens as f64 / prompting.max(1e-9)),
-        "decode_tokens_per_second": round(decode),
-        "model_bytes": writer.bytes(),
-        "memory_bytes_per_second": bandwidth.round(),
-        "share_of_bandwidth": round(read / bandwidth),
-        "sentences_passed": kept,
-        "sentences_dropped": dropped,
-        "dropped_for": faults,
-        "extractive_draft_stood": stood,
-    });
-    if !args.brief {
-        result["shown"] = json!(shown);
+
+    fn report(&self, bytes: u64, bandwidth: f64) -> Value {
+        let decode = self.tokens as f64 / self.decoding.max(1e-9);
+        json!({
+            "drafts": self.shown.len(),
+            "prompt_tokens_per_second": round(self.prompt_tokens as f64 / self.prompting.max(1e-9)),
+            "decode_tokens_per_second": round(decode),
+            "model_bytes": bytes,
+            "memory_bytes_per_second": bandwidth.round(),
+            "share_of_bandwidth": round(decode * bytes as f64 / bandwidth),
+            "sentences_passed": self.passed,
+            "sentences_dropped": self.dropped,
+            "dropped_for": self.faults,
+            "extractive_draft_stood": self.stood,
+        })
     }
-    line(&serde_json::to_string_pretty(&result)?)
 }
 
 /// Bytes a second that all cores read together, of the best of five passes.

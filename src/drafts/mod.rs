@@ -74,7 +74,7 @@ impl Votes {
     const REFUSED: f32 = -0.6;
 
     /// −1 (always taken out) to 1 (always kept); a few votes say little.
-    fn leaning(&self) -> f32 {
+    fn leaning(self) -> f32 {
         let (kept, deleted) = (self.kept as f32, self.deleted as f32);
         (kept - deleted) / (kept + deleted + 2.0)
     }

@@ -149,7 +149,7 @@ fn value(
     let agreement: f32 = closest.iter().zip(weights).map(|(c, w)| c * w).sum();
     let relevance = candidate.words.covered_by(ticket);
     let ground = AGREEMENT * agreement + RELEVANCE * relevance + weights[candidate.source];
-    let approval = votes.get(&sentence_key(candidate.text)).map_or(0.0, Votes::leaning);
+    let approval = votes.get(&sentence_key(candidate.text)).map_or(0.0, |v| v.leaning());
     ground * (1.0 + APPROVAL * approval) - if approval <= Votes::REFUSED { ground } else { 0.0 }
 }
 

@@ -41,7 +41,10 @@ pub(super) struct Occasion<'a> {
 
 /// The parts of each workspace's articles, with the number of the change that they are from.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<WorkspaceId, (i64, Arc<Vec<Passage>>)>>);
+pub(super) struct Shelf(Mutex<HashMap<WorkspaceId, Read>>);
+
+/// Parts, and the number of the last change that is in them.
+type Read = (i64, Arc<Vec<Passage>>);
 
 impl Triage {
     /// Drafts a reply, or says why not and what to ask.

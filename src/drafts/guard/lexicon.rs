@@ -276,7 +276,7 @@ const ATTACKS: [&str; 57] = [
     "without any rules",
 ];
 /// Marks of a conversation with a model, as they are written.
-const MARKS: [&str; 14] = [
+const MARKS: [&str; 13] = [
     "<|",
     "[inst]",
     "### instruction",
@@ -286,7 +286,6 @@ const MARKS: [&str; 14] = [
     "<instructions>",
     "```system",
     "\"role\"",
-    "assistant:",
     "end of ticket",
     "new instructions:",
     "nuevas instrucciones:",
@@ -298,10 +297,16 @@ pub(super) fn attacks(text: &str) -> bool {
     let lower = text.to_lowercase();
     let padded = padded(&lower);
     ATTACKS.iter().any(|p| padded.contains(&format!(" {p}")))
-        || MARKS.iter().any(|m| {
-            let opens = *m == "assistant:";
-            lower.lines().any(|l| if opens { l.trim_start().starts_with(m) } else { l.contains(m) })
-        })
+        || MARKS.iter().any(|m| lower.contains(m))
+        || speaks_as(&lower, "assistant:")
+}
+
+/// Whether a role speaks at the beginning of a sentence.
+fn speaks_as(lower: &str, role: &str) -> bool {
+    lower.match_indices(role).any(|(at, _)| {
+        let before = lower[..at].trim_end_matches([' ', '\t']).chars().next_back();
+        before.is_none_or(|c| ".!?\n".contains(c))
+    })
 }
 
 /// What only somebody says who addresses a model, or a model that speaks of itself.

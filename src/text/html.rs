@@ -118,7 +118,7 @@ impl TextSink {
                 out.push(' ');
             }
             "li" if start => out.push_str("- "),
-            "pre" => out.push_str(if start { "```\n" } else { "\n```\n" }),
+            "pre" => out.push_str("```\n"),
             "p" | "ul" | "ol" | "table" if start => out.push('\n'),
             _ => {}
         }

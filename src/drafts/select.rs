@@ -71,8 +71,9 @@ pub(super) fn select<'a>(
         for (place, text) in all.into_iter().take(PER_SOURCE).enumerate() {
             let text = without_mark(text);
             let words = Words::of(text);
+            // As long as an answer usually is, remarks and all: what they leave free is for steps.
+            length += weights[at] * words.weight();
             if words.weight() > 0.0 && usable(text) {
-                length += weights[at] * words.weight();
                 let place = place as f32 / count.max(2).saturating_sub(1) as f32;
                 candidates.push(Candidate { source: at, place, text, words, value: 0.0 });
             }

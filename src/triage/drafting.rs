@@ -159,8 +159,9 @@ fn quotable<'a>(passages: &'a [Passage], vector: &[f32]) -> Vec<(&'a Passage, f3
     let score = |p: &Passage| f32::dot(vector, &p.vector).map_or(0.0, |d| d as f32);
     let mut found: Vec<(&Passage, f32)> = passages
         .iter()
-        .map(|p| (p, score(p) + ARTICLE_BONUS))
+        .map(|p| (p, score(p)))
         .filter(|(_, score)| *score >= drafts::MIN_SIMILARITY)
+        .map(|(p, score)| (p, score + ARTICLE_BONUS))
         .collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     found.truncate(PASSAGES);

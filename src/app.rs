@@ -9,13 +9,16 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::access::Accounts;
-use crate::config::{Config, IndexKind};
+use crate::config::{Config, IndexKind, WriterKind};
 use crate::domain::{Clock, Entropy, IdSource};
 use crate::index::{EmbeddedIndex, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex};
 use crate::inference::{Embedder, Inference};
-use crate::model::{Cache, Encoder, Fetcher, Manifest, Progress, Sources, Tokenizer};
+use crate::model::{
+    Cache, Encoder, Fetcher, LanguageModel, Manifest, Progress, Sampling, Sources, Tokenizer,
+};
 use crate::store::{SqlStore, Store};
 use crate::triage::{Parts, Triage};
+use crate::writing::{EndpointSettings, Writer};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +96,7 @@ impl App {
             external,
             store: Arc::clone(&store),
             inference: inference.clone(),
+            writer: writer(config).await?,
             encoder: manifest,
             policy: config.policy,
             bundles: bundles(config),
@@ -163,6 +167,35 @@ fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result
             let index = QdrantIndex::connect(&settings, &fingerprint, manifest.dimensions)?;
             let index = Arc::new(index);
             Ok((Arc::clone(&index) as Arc<dyn TicketIndex>, Some(index)))
+        }
+    }
+}
+
+/// What rewrites drafts, where something is configured to.
+async fn writer(config: &Config) -> Result<Option<Writer>> {
+    let drafts = &config.drafts;
+    let sampling = Sampling {
+        max_tokens: drafts.max_tokens,
+        temperature: drafts.temperature,
+        seed: drafts.seed,
+    };
+    match drafts.writer {
+        WriterKind::Off => Ok(None),
+        WriterKind::Endpoint => {
+            let settings = EndpointSettings {
+                base_url: drafts.base_url.clone(),
+                model: drafts.model.clone(),
+                api_key: config
+                    .writer_api_key()
+                    .with_context(|| format!("{}", drafts.api_key_file.display()))?,
+            };
+            Ok(Some(Writer::endpoint(&settings, sampling, drafts.waiting)?))
+        }
+        WriterKind::Local => {
+            let file = drafts.gguf.clone();
+            let loaded = tokio::task::spawn_blocking(move || LanguageModel::load(&file)).await?;
+            let model = loaded.context("the language model could not be loaded")?;
+            Ok(Some(Writer::local(model, sampling, drafts.waiting)))
         }
     }
 }

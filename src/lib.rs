@@ -19,9 +19,11 @@
 //! | 5 | [`index`] | the resolved tickets most like a vector |
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
+//! | | [`writing`] | a language model that rewrites drafts, if one is wanted |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`classify`] | **labels with honest probabilities**: views, stacking, promises, bundles |
 //! | | [`exports`] | other systems' exports, read as resolved tickets; labelled data |
+//! | | [`drafts`] | a reply from what helped before: chosen, cited, or refused |
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
 //! | | [`judge`] | figures with their intervals, splits, near-duplicates, gates |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
@@ -43,6 +45,7 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod domain;
+pub mod drafts;
 pub mod exports;
 pub mod http;
 pub mod index;
@@ -55,3 +58,4 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod triage;
+pub mod writing;

@@ -2,7 +2,7 @@
 //!
 //! It is synthetic and its people are fictional; see `eval/sample/README.md`.
 
-use crate::domain::{ResolvedTicket, Taxonomy};
+use crate::domain::{Article, ResolvedTicket, Taxonomy};
 use crate::exports::{self, ExportError, Options};
 
 /// The system that sample tickets say they come from.
@@ -26,6 +26,22 @@ const MONTHS: [&str; 12] = [
     include_str!("../eval/sample/2025-12.jsonl"),
 ];
 
+/// Its knowledge articles. One of them is out of date.
+const ARTICLES: [&str; 12] = [
+    include_str!("../eval/sample/articles/dell-wd19-dock-black-monitors.md"),
+    include_str!("../eval/sample/articles/ferryman-stuck-at-waiting-for-rollout.md"),
+    include_str!("../eval/sample/articles/followme-printing.md"),
+    include_str!("../eval/sample/articles/globalprotect-vpn-install-and-repair.md"),
+    include_str!("../eval/sample/articles/join-tb-corp-wifi.md"),
+    include_str!("../eval/sample/articles/meridian-invoice-pdf-blank.md"),
+    include_str!("../eval/sample/articles/meridian-messages-and-session-limit.md"),
+    include_str!("../eval/sample/articles/move-your-authenticator-to-a-new-phone.md"),
+    include_str!("../eval/sample/articles/power-bi-and-the-quarry-nightly-load.md"),
+    include_str!("../eval/sample/articles/report-phishing-and-lost-devices.md"),
+    include_str!("../eval/sample/articles/request-access.md"),
+    include_str!("../eval/sample/articles/reset-your-okta-password.md"),
+];
+
 /// The company's labels.
 ///
 /// # Panics
@@ -33,6 +49,22 @@ const MONTHS: [&str; 12] = [
 #[expect(clippy::expect_used, reason = "embedded at compile time and read by a test")]
 pub fn taxonomy() -> Taxonomy {
     Taxonomy::from_toml(TAXONOMY).expect("the sample taxonomy")
+}
+
+/// Every knowledge article.
+///
+/// # Errors
+/// Never in a released build: a test reads them.
+pub fn articles() -> Result<Vec<Article>, ExportError> {
+    let mut articles = Vec::new();
+    for text in ARTICLES {
+        let read = exports::read_articles("article.md", text.as_bytes())?;
+        if let Some(fault) = read.faults.first() {
+            return Err(ExportError::Unreadable(fault.to_string()));
+        }
+        articles.extend(read.articles);
+    }
+    Ok(articles)
 }
 
 /// Every ticket, oldest first.
@@ -55,6 +87,17 @@ pub fn tickets() -> Result<Vec<ResolvedTicket>, ExportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_article_says_what_it_is() {
+        let (taxonomy, articles) = (taxonomy(), articles().unwrap());
+        assert_eq!(articles.len(), 12);
+        for article in &articles {
+            assert!(article.id.starts_with("KB-") && article.updated_at.is_some());
+            let category = article.category.as_deref().unwrap();
+            assert!(taxonomy.category(category).is_some(), "{category}");
+        }
+    }
 
     #[test]
     fn every_label_is_in_the_taxonomy() {

@@ -6,11 +6,14 @@ mod bench_embed;
 mod bench_index;
 mod bench_serve;
 mod desk;
+mod drafts;
+mod guard;
 mod leave_one_out;
 mod output;
 mod redaction;
 mod sample;
 mod similar;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,9 @@ enum Command {
     Sample(sample::Args),
     BenchEmbed(bench_embed::Args),
     Similar(similar::Args),
+    Drafts(drafts::Args),
+    Guard(guard::Args),
+    Writer(writer::Args),
     BenchTriage(bench::Args),
     BenchIndex(bench_index::Args),
     BenchServe(bench_serve::Args),
@@ -50,6 +56,9 @@ async fn main() -> Result<ExitCode> {
         Command::Sample(args) => sample::run(&model, args).await?,
         Command::BenchEmbed(args) => bench_embed::run(&model, args).await?,
         Command::Similar(args) => similar::run(&model, args).await?,
+        Command::Drafts(args) => drafts::run(&model, args).await?,
+        Command::Guard(args) => guard::run(&model, args).await?,
+        Command::Writer(args) => writer::run(&model, args).await?,
         Command::BenchTriage(args) => bench::run(&model, args).await?,
         Command::BenchIndex(args) => bench_index::run(args).await?,
         Command::BenchServe(args) => bench_serve::run(args).await?,

@@ -1,5 +1,6 @@
 //! The command line. Each command is a file; this one holds what they share.
 
+mod articles;
 mod bundles;
 mod config;
 mod healthcheck;
@@ -49,6 +50,8 @@ enum Command {
     Users(users::UsersCommand),
     #[command(subcommand)]
     Workspaces(workspaces::WorkspacesCommand),
+    #[command(subcommand)]
+    Articles(articles::ArticlesCommand),
     #[command(subcommand)]
     Bundles(bundles::BundlesCommand),
     Reindex(reindex::ReindexArgs),
@@ -140,6 +143,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Keys(command) => keys::run(&common, command).await,
         Command::Users(command) => users::run(&common, command).await,
         Command::Workspaces(command) => workspaces::run(&common, command).await,
+        Command::Articles(command) => articles::run(&common, command).await,
         Command::Bundles(command) => bundles::run(&common, command).await,
         Command::Reindex(args) => reindex::run(&common, args).await,
         Command::Models(command) => models::run(&common, command).await,

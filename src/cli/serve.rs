@@ -17,7 +17,7 @@ use crate::domain::WorkspaceId;
 use crate::http::{Limits, Progress, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
 use crate::store::Store;
-use crate::triage::{FitOutcome, ImportProgress, Learning, Triage};
+use crate::triage::{Caller, FitOutcome, ImportProgress, Learning, Triage};
 use crate::{console, http, sample, telemetry};
 
 /// Sample tickets that are in before the demo calls itself ready.
@@ -83,7 +83,13 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
     server.lifecycle.spawn(async move {
         let shown = Rows::new(tickets.len(), "Importing the sample history");
         let progress = DemoProgress { shown: &shown, readiness: &readiness, total: tickets.len() };
-        let import = triage.import(&workspace, &tickets, Some(sample::taxonomy()), &progress);
+        let import = async {
+            let taxonomy = Some(sample::taxonomy());
+            let report = triage.import(&workspace, &tickets, taxonomy, &progress).await?;
+            let caller = Caller { workspace: workspace.clone(), actor: "demo".to_owned() };
+            triage.import_articles(&caller, sample::articles()?).await?;
+            anyhow::Ok(report)
+        };
         let ready = async {
             while triage.store().counts(&workspace).await?.searchable < DEMO_READY {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -93,7 +99,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
             greet(&address);
             anyhow::Ok(())
         };
-        let both = async { tokio::try_join!(async { Ok(import.await?) }, ready) };
+        let both = async { tokio::try_join!(import, ready) };
         tokio::select! {
             outcome = both => {
                 shown.finish();

@@ -28,6 +28,8 @@ pub struct Config {
     pub model: Model,
     /// The thresholds.
     pub policy: Policy,
+    /// Who rewrites drafts.
+    pub drafts: Drafts,
     /// What is logged.
     pub log: Log,
 }
@@ -112,6 +114,43 @@ pub struct Model {
     pub threads: usize,
 }
 
+/// `[drafts]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Drafts {
+    /// Who rewrites them.
+    pub writer: WriterKind,
+    /// Where the endpoint is.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The endpoint's key.
+    pub api_key: Secret,
+    /// A file that holds it.
+    pub api_key_file: PathBuf,
+    /// The local model.
+    pub gguf: PathBuf,
+    /// Tokens of an answer.
+    pub max_tokens: usize,
+    /// How freely it writes.
+    pub temperature: f64,
+    /// The same seed writes the same answer.
+    pub seed: u64,
+    /// Requests that may wait.
+    pub waiting: usize,
+}
+
+/// Who rewrites drafts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WriterKind {
+    /// Nobody.
+    Off,
+    /// An endpoint that speaks OpenAI's protocol.
+    Endpoint,
+    /// A GGUF file in this process.
+    Local,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct Log {
@@ -187,6 +226,22 @@ impl Config {
         check(probability(policy.suggest), "policy.suggest", "expected 0 to 1");
         check((-1.0..=1.0).contains(&policy.novel), "policy.novel", "expected −1 to 1");
         check(policy.suggest <= policy.auto, "policy.suggest", "expected at most policy.auto");
+        let drafts = &self.drafts;
+        let endpoint = drafts.writer == WriterKind::Endpoint;
+        let web = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        check(
+            !endpoint || web(&drafts.base_url),
+            "drafts.base_url",
+            "expected an address such as http://127.0.0.1:8000/v1",
+        );
+        check(!endpoint || !drafts.model.is_empty(), "drafts.model", "expected a model's name");
+        check(
+            drafts.writer != WriterKind::Local || !drafts.gguf.as_os_str().is_empty(),
+            "drafts.gguf",
+            "expected a GGUF file",
+        );
+        check((16..=4096).contains(&drafts.max_tokens), "drafts.max_tokens", "expected 16 to 4096");
+        check((0.0..=2.0).contains(&drafts.temperature), "drafts.temperature", "expected 0 to 2");
         check(
             // Reading directives that are not ASCII can panic there.
             self.log.level.is_ascii()
@@ -212,6 +267,14 @@ impl Config {
     /// The file cannot be read.
     pub fn postgres_url(&self) -> std::io::Result<Option<String>> {
         secret(&self.data.postgres_url, &self.data.postgres_url_file)
+    }
+
+    /// The key of the endpoint that rewrites drafts, from the setting or its file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn writer_api_key(&self) -> std::io::Result<Option<String>> {
+        secret(&self.drafts.api_key, &self.drafts.api_key_file)
     }
 
     /// Qdrant's key, from the setting or its file.

@@ -160,6 +160,46 @@ impl Labels {
     }
 }
 
+/// Why an agent did not want a suggestion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// The labels are wrong.
+    WrongCategory,
+    /// The draft does not solve it.
+    WrongAnswer,
+    /// The draft was right once.
+    OutOfDate,
+    /// The draft reads badly.
+    Tone,
+    /// No answer is needed.
+    NotNeeded,
+    /// Something else.
+    Other,
+}
+
+impl RejectReason {
+    /// Whether it speaks against what the draft says.
+    pub fn is_about_the_draft(self) -> bool {
+        matches!(self, Self::WrongAnswer | Self::OutOfDate)
+    }
+}
+
+/// What a decision cost the agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Effort {
+    /// Seconds between the suggestion and the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Words that were put in, taken out or replaced between the draft and the approved reply; 0
+    /// where the draft was taken as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit_distance: Option<u64>,
+    /// Why a suggestion was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RejectReason>,
+}
+
 /// What an agent decided, and what it changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentDecision {
@@ -177,6 +217,9 @@ pub struct AgentDecision {
     /// The reply that was approved, for the agent's own system to send. It is never sent from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
+    /// What it cost.
+    #[serde(flatten)]
+    pub effort: Effort,
 }
 
 /// What a decision replaced, so that it can be taken back.

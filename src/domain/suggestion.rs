@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{SuggestionId, TicketId};
+use super::{Draft, DraftReason, SuggestionId, TicketId};
 
 /// What should happen with a suggested label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -111,55 +111,6 @@ pub enum Ranking {
     VectorAndWords,
 }
 
-/// Where a sentence of a draft comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SourceRef {
-    /// What kind of source.
-    pub kind: SourceKind,
-    /// Its id: a ticket's or an article's.
-    pub id: String,
-}
-
-/// The kinds of source that a draft may quote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
-    /// A resolved ticket.
-    Ticket,
-    /// A knowledge article.
-    Article,
-}
-
-/// Who wrote a sentence of a draft.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SentenceKind {
-    /// Taken from the sources named beside it.
-    Source,
-    /// The template's own words.
-    Template,
-}
-
-/// One sentence of a draft.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DraftSentence {
-    /// The words.
-    pub text: String,
-    /// Whose they are.
-    pub kind: SentenceKind,
-    /// Where they come from; empty for the template's.
-    pub sources: Vec<SourceRef>,
-}
-
-/// A reply for a person to approve, edit or reject. Nothing is ever sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Draft {
-    /// The whole reply.
-    pub text: String,
-    /// The same, sentence by sentence with sources.
-    pub sentences: Vec<DraftSentence>,
-}
-
 /// Which versions of everything learned gave an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelVersions {
@@ -206,6 +157,9 @@ pub struct Suggestion {
     /// Why there is no draft.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft_reason: Option<DraftReason>,
+    /// What to ask the requester, where there is no draft and a fact is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_question: Option<String>,
     /// ISO 639-1 code, or `und` where the text is too short to tell.
     pub language: String,
     /// What this answer had to do without: `text_truncated`, `index`.
@@ -214,22 +168,6 @@ pub struct Suggestion {
     pub model: ModelVersions,
     /// Where the time went.
     pub timings_ms: Timings,
-}
-
-/// Why there is no draft.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DraftReason {
-    /// No resolved ticket is similar enough.
-    NoSimilarResolution,
-    /// The similar tickets were resolved, but none says how.
-    NoResolutionText,
-    /// Nothing was left of the ticket after cleaning.
-    Empty,
-    /// The category itself is not known, so neither is what would solve it.
-    UncertainCategory,
-    /// The sources are in another language than the ticket.
-    OtherLanguage,
 }
 
 /// Something that an answer had to do without.

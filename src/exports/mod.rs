@@ -3,6 +3,7 @@
 //! Columns are found by the names that common systems give them, and can be named by hand. A bad
 //! row is reported with its line and field, and never stops the others. Pure: bytes in, rows out.
 
+mod articles;
 mod columns;
 mod csv;
 mod jsonl;
@@ -11,6 +12,7 @@ mod row;
 
 use std::fmt;
 
+pub use articles::{Articles, read_articles};
 pub use columns::{ColumnMap, Field, MapError};
 pub use labelled::{
     Faults, Labelled, LabelledError, LabelledTicket, Row, each_labelled, read_labelled,

@@ -12,6 +12,7 @@ use crate::access::AccessError;
 use crate::index::IndexError;
 use crate::inference::InferenceError;
 use crate::triage::TriageError;
+use crate::writing::WritingError;
 
 macro_rules! codes {
     ($($variant:ident $code:literal $status:ident $title:literal;)*) => {
@@ -245,6 +246,9 @@ impl From<&TriageError> for ApiError {
             TriageError::LabelsInUse(_) => told(ErrorCode::LabelsInUse),
             TriageError::Taxonomy(_) => told(ErrorCode::InvalidTaxonomy),
             TriageError::Bundle(_) => told(ErrorCode::BundleRefused),
+            TriageError::Template { at, .. } => {
+                told(ErrorCode::InvalidField).pointer(format!("/templates/{at}/text"))
+            }
             TriageError::ThreadFull(_) => told(ErrorCode::ThreadFull),
             TriageError::Contended => told(ErrorCode::Contended),
             TriageError::Index(IndexError::Overloaded { retry_after, .. }) => {
@@ -252,11 +256,13 @@ impl From<&TriageError> for ApiError {
                 kept(ErrorCode::Overloaded).retry_after(seconds)
             }
             TriageError::Inference(InferenceError::Overloaded)
+            | TriageError::Writing(WritingError::Overloaded)
             | TriageError::Store(StoreError::Busy(_)) => kept(ErrorCode::Overloaded),
             TriageError::Store(StoreError::Full(_)) => kept(ErrorCode::StorageFull),
             TriageError::Store(StoreError::ClaimLost) => Self::from(ErrorCode::RequestInFlight),
             TriageError::Inference(InferenceError::Stopped)
             | TriageError::Index(_)
+            | TriageError::Writing(_)
             | TriageError::Store(_) => kept(ErrorCode::Unavailable),
             TriageError::Inference(_) => kept(ErrorCode::Internal),
         }

@@ -105,12 +105,18 @@ fn api() -> OpenApiRouter<State> {
         .routes(routes!(v1::policy::read, v1::policy::put))
         .routes(routes!(v1::bundles::list))
         .routes(routes!(v1::bundles::activate))
+        .routes(routes!(v1::articles::list, v1::articles::put))
+        .routes(routes!(v1::articles::erase))
+        .routes(routes!(v1::drafts::read, v1::drafts::put))
         .routes(routes!(v1::embeddings::embeddings))
 }
 
 /// Those that take as long as their stream.
 fn streams() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(v1::imports::send)).routes(routes!(v1::export::export))
+    OpenApiRouter::new()
+        .routes(routes!(v1::imports::send))
+        .routes(routes!(v1::export::export))
+        .routes(routes!(v1::drafts::rewrite))
 }
 
 /// Signing in, which needs nobody, beside what a session is asked.

@@ -25,6 +25,7 @@ use super::error::Problem;
         (name = "imports", description = "Histories in and out"),
         (name = "taxonomy", description = "A desk's labels"),
         (name = "policy", description = "How sure labels must be, and what was learned"),
+        (name = "drafts", description = "What drafts are made from, and how"),
         (name = "session", description = "Agents signing in from a browser"),
     ),
     components(schemas(Problem)),
@@ -60,7 +61,15 @@ pub(super) fn document() -> OpenApi {
 const VISIBLE: &str = r"[^\s\x00-\x1f\x7f-\x9f]";
 
 /// Operations that an `Idempotency-Key` does nothing for.
-const WITHOUT_KEY: [&str; 5] = ["similar", "embeddings", "sign_in", "sign_out", "send_import"];
+const WITHOUT_KEY: [&str; 7] = [
+    "similar",
+    "embeddings",
+    "put_articles",
+    "rewrite_draft",
+    "sign_in",
+    "sign_out",
+    "send_import",
+];
 
 /// Finishes the document: adds to every operation what all of them share, and to schemas what
 /// types cannot say.
@@ -91,7 +100,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
         variant["additionalProperties"] = json!(false);
         let fields = variant["properties"].as_object();
         let fields: Vec<String> = fields.into_iter().flat_map(|f| f.keys().cloned()).collect();
-        let changes = fields.iter().filter(|f| *f != "action").map(
+        let changes = fields.iter().filter(|f| !matches!(f.as_str(), "action" | "reason")).map(
             |field| json!({ "required": [field], "properties": { field: { "type": "string" } } }),
         );
         let changes: Vec<Value> = changes.collect();

@@ -7,9 +7,11 @@ mod estimate;
 pub mod gate;
 mod interval;
 pub mod metrics;
+mod rouge;
 mod scores;
 pub mod splits;
 
 pub use estimate::{Estimate, RESAMPLES, bootstrap, paired_bootstrap};
 pub use interval::{Share, wilson};
+pub use rouge::rouge_l;
 pub use scores::{Outcomes, ScoreError, Scores};

@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod simd;
 pub mod tokenize;
 mod weights;
+pub mod writer;
 
 pub use cache::{Cache, CacheError, sha256};
 pub use encoder::{Encoder, EncoderError};
@@ -22,3 +23,4 @@ pub use fetch::{FetchError, Fetcher, Progress, Sources};
 pub use manifest::{Manifest, ManifestError, ModelFile, Pooling};
 pub(crate) use simd::widest;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};
+pub use writer::{ChatMessage, LanguageModel, Sampling, WriterError, Written};

@@ -9,18 +9,23 @@
 mod sql;
 mod types;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId, LabelField, Neighbour,
-    Outcome, Status, Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, UserId, WorkspaceId,
+    Article, ArticleHead, ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId,
+    LabelField, Neighbour, Outcome, Passage, Status, Suggestion, SuggestionId, Taxonomy, Ticket,
+    TicketId, UserId, WorkspaceId,
 };
+use crate::drafts::Votes;
 pub use sql::{Dialect, SqlStore};
 pub use types::{
     ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow,
-    Job, JobKind, KeyRecord, Known, NewJob, Page, PolicySettings, Session, StoredDecision,
-    StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord, WorkspaceSettings,
+    Job, JobKind, KeyRecord, Known, NewJob, Page, PassageRow, PolicySettings, Session,
+    StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord,
+    WorkspaceSettings,
 };
 
 /// What a store can answer besides success.
@@ -171,6 +176,39 @@ pub trait Records: Send + Sync {
         found: &[(TicketId, f32)],
     ) -> Result<Vec<Neighbour>, StoreError>;
 
+    /// The workspace's articles by id; those changed before an instant are stale.
+    async fn articles(
+        &self,
+        workspace: &WorkspaceId,
+        fresh_after: Timestamp,
+    ) -> Result<Vec<ArticleHead>, StoreError>;
+
+    /// The hash that an article was imported with, if its parts were read by this encoder.
+    async fn article_hash(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        id: &str,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// A number that grows with every change of the workspace's articles.
+    async fn articles_seq(&self, workspace: &WorkspaceId) -> Result<i64, StoreError>;
+
+    /// The parts of the workspace's articles as this encoder read them. None counts as stale here.
+    async fn passages(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+    ) -> Result<Vec<Passage>, StoreError>;
+
+    /// What decisions in force made of drafted sentences, by their keys; those that none was made
+    /// about are left out.
+    async fn sentence_votes(
+        &self,
+        workspace: &WorkspaceId,
+        sentences: &[u64],
+    ) -> Result<HashMap<u64, Votes>, StoreError>;
+
     /// How much there is.
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError>;
 
@@ -307,6 +345,28 @@ pub trait Transaction: Send {
     /// Blanks stored answers that name a ticket: for when words are taken out of one that stays. A
     /// retry hears that its answer is gone.
     async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError>;
+
+    /// Writes an article with its parts, in place of the one with the same id. The hash tells a
+    /// later import that it is in.
+    async fn put_article(
+        &mut self,
+        encoder: &str,
+        article: &Article,
+        hash: &str,
+        now: Timestamp,
+        passages: &[PassageRow],
+    ) -> Result<(), StoreError>;
+
+    /// Erases an article, drafts that quote it, and stored answers that name it. Returns whether
+    /// it was there.
+    async fn erase_article(&mut self, id: &str) -> Result<bool, StoreError>;
+
+    /// Notes what a decision made of drafted sentences: whether each stayed.
+    async fn put_sentence_votes(
+        &mut self,
+        decision: DecisionId,
+        votes: &[(u64, bool)],
+    ) -> Result<(), StoreError>;
 
     /// Writes an import's progress.
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError>;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::Before;
 use crate::domain::{
-    AgentDecision, ClaimId, ExternalRef, JobId, KeyId, Outcome, Scopes, Status, Suggestion,
-    SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
+    AgentDecision, ClaimId, DraftSettings, ExternalRef, JobId, KeyId, Outcome, Scopes, Status,
+    Suggestion, SuggestionId, Ticket, TicketId, UserId, WorkspaceId,
 };
 use crate::text::{RuleSettings, Terms};
 
@@ -120,6 +120,15 @@ pub struct EntryRow {
     pub resolution: Option<String>,
 }
 
+/// A part of an article on its way into the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PassageRow {
+    /// What it says, redacted.
+    pub text: String,
+    /// Its embedding.
+    pub vector: Vec<f32>,
+}
+
 /// One step in the history of a workspace's entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EntryChange {
@@ -160,6 +169,9 @@ pub struct WorkspaceSettings {
     /// Which trained labels answer; none: similar tickets and descriptions do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<ActiveBundle>,
+    /// How replies are drafted.
+    #[serde(default)]
+    pub drafts: DraftSettings,
 }
 
 /// How sure labels must be to be applied without a person.

@@ -156,7 +156,7 @@ impl Triage {
 
     /// Empties the database's log of what was erased. A reader may hold it back for a moment; what
     /// cannot be emptied now is when things are tidied next, and nobody can read it through us.
-    async fn scrub(&self) {
+    pub(super) async fn scrub(&self) {
         for pause in [50, 200, 1000] {
             match self.parts.store.scrub().await {
                 Ok(()) => return,

@@ -1,8 +1,10 @@
 //! Why a use case was refused or failed.
 
 use crate::domain::{LabelField, Status, TaxonomyError};
+use crate::drafts::TemplateError;
 use crate::inference::InferenceError;
 use crate::store::StoreError;
+use crate::writing::WritingError;
 
 /// Why a use case did not happen. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,14 @@ pub enum TriageError {
     /// The taxonomy contradicts itself.
     #[error(transparent)]
     Taxonomy(#[from] TaxonomyError),
+    /// A template for drafts cannot be used.
+    #[error("{error}")]
+    Template {
+        /// Its place in the list.
+        at: usize,
+        /// Why.
+        error: TemplateError,
+    },
     /// A thread that is longer than what is read.
     #[error("a thread has at most {0} messages")]
     ThreadFull(usize),
@@ -73,6 +83,9 @@ pub enum TriageError {
     /// The encoder is busy, stopped or failed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
+    /// The language model is busy or failed.
+    #[error(transparent)]
+    Writing(#[from] WritingError),
     /// An external index failed, where there is no answer without it.
     #[error(transparent)]
     Index(crate::index::IndexError),

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::{Caller, Receipt, Triage, TriageError};
 use crate::domain::decision::Before;
 use crate::domain::{
-    Action, AgentDecision, DecisionId, Degraded, Labels, Message, Outcome, Status, Suggestion,
-    SuggestionId, Taxonomy, TicketId, WorkspaceId,
+    Action, AgentDecision, DecisionId, Degraded, Effort, Labels, Message, Outcome, RejectReason,
+    Status, Suggestion, SuggestionId, Taxonomy, TicketId, WorkspaceId,
 };
+use crate::drafts;
 use crate::inference::Lane;
 use crate::store::{
     AuditEntry, EntryRow, StoreError, StoredDecision, StoredSuggestion, StoredTicket,
@@ -30,6 +31,8 @@ pub struct Verdict {
     pub labels: Labels,
     /// The reply in place of the draft.
     pub reply: Option<String>,
+    /// Why it is rejected.
+    pub reason: Option<RejectReason>,
 }
 
 /// How a ticket was resolved.
@@ -70,6 +73,7 @@ impl Triage {
             status => return Err(TriageError::AlreadyDecided { status }),
         }
         let labels = decided_labels(&verdict, &stored.suggestion, &taxonomy)?;
+        let (effort, votes) = judged(&verdict, &stored, self.parts.clock.now());
         let reply = match verdict.action {
             // The draft was for what the ticket is not.
             Action::Reject | Action::Reroute => None,
@@ -92,9 +96,11 @@ impl Triage {
             at: self.parts.clock.now(),
             labels: if rejected { Labels::default() } else { labels },
             reply,
+            effort,
         };
         let change = Change { ticket, entry, after };
         let promise = self.change(&mut *tx, &decision, Some(id), change, !rejected).await?;
+        tx.put_sentence_votes(decision.id, &votes).await?;
         tx.set_status(id, verdict.action.into()).await?;
         tx.audit(&audit(&decision, "suggestion", &id.to_string())).await?;
         let decided = tx.suggestion(id).await?.ok_or(TriageError::NotFound("suggestion"))?;
@@ -179,6 +185,7 @@ impl Triage {
             at: now,
             labels: after.labels(),
             reply: None,
+            effort: Effort::default(),
         };
         let entry = EntryRow { resolution: Some(shown), ..entry };
         let change = Change { ticket, entry, after };
@@ -329,6 +336,35 @@ struct Change {
     ticket: StoredTicket,
     entry: EntryRow,
     after: Outcome,
+}
+
+/// What a verdict cost, and what it says about the draft's sentences.
+fn judged(
+    verdict: &Verdict,
+    stored: &StoredSuggestion,
+    now: Timestamp,
+) -> (Effort, Vec<(u64, bool)>) {
+    let seconds = now.as_second() - stored.created_at.as_second();
+    let draft = stored.suggestion.draft.as_ref();
+    let approved = match verdict.action {
+        Action::Approve | Action::Edit => {
+            draft.map(|d| (d, verdict.reply.as_deref().unwrap_or(&d.text)))
+        }
+        _ => None,
+    };
+    let votes = match (approved, draft) {
+        (Some((draft, reply)), _) => drafts::kept_sentences(draft, reply),
+        (None, Some(draft)) if verdict.reason.is_some_and(RejectReason::is_about_the_draft) => {
+            drafts::kept_sentences(draft, "")
+        }
+        _ => Vec::new(),
+    };
+    let effort = Effort {
+        seconds: u64::try_from(seconds).ok(),
+        edit_distance: approved.map(|(draft, reply)| drafts::edit_distance(&draft.text, reply)),
+        reason: verdict.reason,
+    };
+    (effort, votes)
 }
 
 fn check_version(stored: &StoredSuggestion, expected: Option<i64>) -> Result<(), TriageError> {

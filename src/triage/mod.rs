@@ -5,8 +5,9 @@
 //! the index, stored answer, jobs and audit together.
 
 mod answer;
+mod articles;
 mod bundles;
-mod draft;
+mod drafting;
 mod embed;
 mod erase;
 mod error;
@@ -22,6 +23,7 @@ mod prototypes;
 mod recall;
 mod receipt;
 mod reindex;
+mod rewriting;
 mod uploads;
 mod vote;
 
@@ -31,15 +33,17 @@ use std::time::Instant;
 
 use crate::classify;
 use crate::domain::{
-    Clock, Decision, Degraded, DraftReason, IdSource, ModelVersions, Neighbour, Similar,
-    Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
+    Clock, Decision, Degraded, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
+    SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
 use crate::index::{ExternalIndex, IndexError, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::{Terms, UNDETERMINED};
+use crate::writing::Writer;
 use answer::{Question, Trained};
+pub use articles::ArticleReport;
 pub use bundles::{BundleFault, BundleRecord, Bundles};
 pub use embed::Embedded;
 pub use erase::Erased;
@@ -75,6 +79,8 @@ pub struct Parts {
     pub inference: Inference,
     /// The encoder's manifest.
     pub encoder: Manifest,
+    /// Rewrites drafts, where one is wanted.
+    pub writer: Option<Writer>,
     /// The thresholds.
     pub policy: Policy,
     /// Where trained bundles lie, a folder a workspace.
@@ -94,6 +100,7 @@ pub struct Triage {
     rules: embed::RulesCache,
     bundles: Bundles,
     learning: learn::State,
+    articles: drafting::Shelf,
 }
 
 /// Who asks, and for which desk.
@@ -144,6 +151,7 @@ impl Triage {
             rules: embed::RulesCache::default(),
             bundles,
             learning: learn::State::default(),
+            articles: drafting::Shelf::default(),
         }
     }
 
@@ -300,7 +308,7 @@ impl Triage {
         let vector = if empty {
             None
         } else {
-            let embedding = self.parts.inference.embed(read.text, lane).await?;
+            let embedding = self.parts.inference.embed(read.text.clone(), lane).await?;
             truncated |= embedding.truncated;
             Some(embedding.vector)
         };
@@ -344,15 +352,16 @@ impl Triage {
             circumstances,
         };
         let (category, team, priority) = question.answer(&self.parts.policy);
-        let draft = if empty {
-            Err(DraftReason::Empty)
-        } else if neighbours.is_empty() {
-            Err(DraftReason::NoSimilarResolution)
-        } else if category.decision == Decision::Abstain {
-            Err(DraftReason::UncertainCategory)
-        } else {
-            draft::draft(&neighbours, category.label.as_deref(), language)
+        let occasion = drafting::Occasion {
+            ticket,
+            text: &read.text,
+            language,
+            category: category.label.as_deref(),
+            certain: category.decision != Decision::Abstain,
+            neighbours: &neighbours,
+            vector: vector.as_deref(),
         };
+        let draft = self.draft(workspace, &occasion).await?;
         timings.decide = milliseconds(at);
         timings.total = milliseconds(start);
         figures::count(&timings, &category);
@@ -365,7 +374,8 @@ impl Triage {
             team,
             priority,
             similar: shown.into_iter().map(similar).collect(),
-            draft_reason: draft.as_ref().err().copied(),
+            draft_reason: draft.as_ref().err().map(|r| r.reason),
+            draft_question: draft.as_ref().err().and_then(|r| r.question.map(str::to_owned)),
             draft: draft.ok(),
             language: language.to_owned(),
             degraded,

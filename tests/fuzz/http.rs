@@ -46,6 +46,7 @@ fn triage(store: &Arc<dyn Store>) -> Triage {
         store: Arc::clone(store),
         inference: Inference::start(encoder, tokenizer).unwrap(),
         encoder: manifest,
+        writer: None,
         policy: config.policy,
         bundles: folder.join("bundles"),
         clock: Arc::new(SystemClock),

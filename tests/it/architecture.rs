@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 const STOREYS: [&[&str]; 7] = [
     &["domain"],
     &["text", "judge"],
-    &["model", "classify", "exports"],
-    &["inference", "store"],
+    &["model", "classify", "exports", "drafts"],
+    &["inference", "store", "writing"],
     &["index"],
     &["triage", "access", "backtest", "sample"],
     &["http", "config", "lifecycle"],
@@ -17,10 +17,12 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("axum", &["http", "console"]),
     ("candle_core", &["model"]),
+    ("candle_transformers", &["model"]),
     ("tokenizers", &["model"]),
+    ("minijinja", &["drafts", "model"]),
     ("regex", &["text"]),
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),

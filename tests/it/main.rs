@@ -10,6 +10,7 @@ mod checkpoints;
 mod cli;
 mod crash;
 mod decisions;
+mod drafts;
 mod embeddings;
 mod encoder;
 mod erasure;

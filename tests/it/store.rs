@@ -2,6 +2,7 @@
 //! what only one of them can get wrong stands in `store/sqlite.rs` and `store/postgres.rs`.
 
 mod access;
+mod articles;
 mod entries;
 mod erasure;
 mod isolation;
@@ -68,6 +69,8 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     suggestions::decisions_are_in_force_until_undone(&*store).await;
     suggestions::pages_stay_as_they_are_while_rows_arrive(&*store).await;
     suggestions::filters_can_be_combined(&*store).await;
+    articles::an_article_is_replaced_by_its_id_and_erased_with_what_quotes_it(&*store).await;
+    articles::votes_count_while_their_decisions_are_in_force(&*store).await;
     isolation::workspaces_see_nothing_of_each_other(&*store).await;
     erasure::nothing_of_an_erased_ticket_is_left_in_any_table(&*store, raw).await;
     erasure::stored_answers_can_be_forgotten_alone(&*store).await;
@@ -220,6 +223,7 @@ fn suggestion(ticket: TicketId) -> Suggestion {
         similar: Vec::new(),
         draft: None,
         draft_reason: None,
+        draft_question: None,
         language: "en".to_owned(),
         degraded: Vec::new(),
         model: ModelVersions {

@@ -30,6 +30,8 @@ const NO_DRAFT = {
   no_resolution_text: "Similar tickets were resolved, but none says how.",
   empty: "There is nothing to answer.",
   other_language: "The similar tickets were resolved in another language.",
+  contradiction: "The similar tickets were resolved in ways that contradict each other.",
+  sensitive: "Tickets like this one are answered by people alone.",
 };
 
 const form = document.getElementById("ticket");
@@ -79,7 +81,10 @@ function similar(tickets) {
 
 function draft(suggestion) {
   if (!suggestion.draft) {
-    return element("p", { className: "quiet", text: NO_DRAFT[suggestion.draft_reason] ?? "" });
+    const reason = NO_DRAFT[suggestion.draft_reason] ?? "";
+    const question = suggestion.draft_question;
+    const text = question ? `${reason} To ask: ${question}` : reason;
+    return element("p", { className: "quiet", text });
   }
   const sentences = suggestion.draft.sentences.map((sentence) => {
     const quoted = sentence.kind === "source";

@@ -1,6 +1,8 @@
 //! Version 1 of the API, one resource a file.
 
+pub(super) mod articles;
 pub(super) mod bundles;
+pub(super) mod drafts;
 pub(super) mod embeddings;
 pub(super) mod export;
 pub(super) mod imports;

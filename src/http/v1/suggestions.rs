@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{invalid, without_nul};
 use crate::domain::{
-    Action, AgentDecision, Decision, Degraded, ExternalRef, Labels, Status, Suggestion,
-    SuggestionId, TicketId,
+    Action, AgentDecision, Decision, Degraded, ExternalRef, Labels, RejectReason, Status,
+    Suggestion, SuggestionId, TicketId,
 };
 use crate::http::extract::{Desk, JsonBody, Params, PathId, if_match, may};
 use crate::http::idempotency::{answer, once, respond, with_header};
@@ -222,8 +222,12 @@ pub(in crate::http) enum DecisionIn {
         #[serde(default)]
         priority: Option<String>,
     },
-    /// It is of no use. Nothing is learned.
-    Reject {},
+    /// It is of no use. Its labels are not learned; a reason that speaks against the draft is.
+    Reject {
+        /// Why.
+        #[serde(default)]
+        reason: Option<RejectReason>,
+    },
     /// The decision in force is taken back.
     Undo {},
 }
@@ -237,10 +241,11 @@ impl DecisionIn {
                 team: team.map(without_nul),
                 priority: priority.map(without_nul),
             };
-        let plain = |action| Verdict { action, labels: Labels::default(), reply: None };
+        let plain =
+            |action| Verdict { action, labels: Labels::default(), reply: None, reason: None };
         Ok(Some(match self {
             Self::Approve {} => plain(Action::Approve),
-            Self::Reject {} => plain(Action::Reject),
+            Self::Reject { reason } => Verdict { reason, ..plain(Action::Reject) },
             Self::Undo {} => return Ok(None),
             Self::Reroute { category, team, priority } => {
                 Verdict { labels: labels(category, team, priority), ..plain(Action::Reroute) }
@@ -251,7 +256,7 @@ impl DecisionIn {
                     return Err(invalid("/reply", most));
                 }
                 let labels = labels(category, team, priority);
-                Verdict { action: Action::Edit, labels, reply: reply.map(without_nul) }
+                Verdict { labels, reply: reply.map(without_nul), ..plain(Action::Edit) }
             }
         }))
     }

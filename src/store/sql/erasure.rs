@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{AnyConnection, Row};
 
+use super::Dialect;
 use super::rows::{from_json, to_json, uuid};
 use crate::domain::{Draft, SourceKind, Suggestion, SuggestionId, TicketId, WorkspaceId};
 use crate::store::StoreError;
@@ -41,8 +42,12 @@ pub(super) async fn erase(
         "DELETE FROM mentions WHERE workspace = $1 AND ticket_id = $2",
         "DELETE FROM mentions WHERE suggestion_id IN
              (SELECT id FROM suggestions WHERE workspace = $1 AND ticket_id = $2)",
+        "DELETE FROM article_mentions WHERE suggestion_id IN
+             (SELECT id FROM suggestions WHERE workspace = $1 AND ticket_id = $2)",
         "DELETE FROM drafts WHERE suggestion_id IN
              (SELECT id FROM suggestions WHERE workspace = $1 AND ticket_id = $2)",
+        "DELETE FROM sentence_votes WHERE decision_id IN
+             (SELECT id FROM decisions WHERE workspace = $1 AND ticket_id = $2)",
         "DELETE FROM decisions WHERE workspace = $1 AND ticket_id = $2",
         "DELETE FROM suggestions WHERE workspace = $1 AND ticket_id = $2",
     ] {
@@ -113,13 +118,22 @@ async fn redact_suggestion(
     let name = id.to_string();
     let quotes = draft.sentences.iter().flat_map(|s| &s.sources).any(|s| s.id == name);
     if quotes {
-        sqlx::query("DELETE FROM drafts WHERE suggestion_id = $1")
-            .bind(key)
-            .execute(&mut *connection)
-            .await?;
-        erase_replies(connection, workspace, suggestion).await?;
+        erase_draft(connection, workspace, suggestion).await?;
     }
     Ok(())
+}
+
+/// Erases a suggestion's draft, and the replies that may be the draft word for word.
+pub(super) async fn erase_draft(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    suggestion: SuggestionId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM drafts WHERE suggestion_id = $1")
+        .bind(&suggestion.as_bytes()[..])
+        .execute(&mut *connection)
+        .await?;
+    erase_replies(connection, workspace, suggestion).await
 }
 
 /// A reply that was approved may be the draft word for word.
@@ -166,4 +180,34 @@ pub(super) async fn erase_answers(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Blanks stored answers that hold a text.
+pub(super) async fn erase_answers_with(
+    connection: &mut AnyConnection,
+    workspace: &WorkspaceId,
+    dialect: Dialect,
+    text: &str,
+) -> Result<(), StoreError> {
+    let sql = dialect.pick(
+        "UPDATE receipts SET status = 410, headers = $3, body = $4
+         WHERE workspace = $1 AND status IS NOT NULL AND instr(body, $2) > 0",
+        "UPDATE receipts SET status = 410, headers = $3, body = $4
+         WHERE workspace = $1 AND status IS NOT NULL AND strpos(body, $2) > 0",
+    );
+    sqlx::query(sql)
+        .bind(workspace.as_str())
+        .bind(text)
+        .bind(r#"[["content-type","application/problem+json"]]"#)
+        .bind(GONE)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The articles that a suggestion's draft quotes.
+pub(super) fn quoted_articles(suggestion: &Suggestion) -> BTreeSet<String> {
+    let sentences = suggestion.draft.iter().flat_map(|d| &d.sentences);
+    let sources = sentences.flat_map(|s| &s.sources).filter(|s| s.kind == SourceKind::Article);
+    sources.map(|s| s.id.clone()).collect()
 }

@@ -2,6 +2,7 @@
 //! schema's types, and in the few statements that a [`Dialect`] picks.
 
 mod access;
+mod articles;
 mod erasure;
 mod open;
 mod records;

@@ -1,5 +1,7 @@
 //! Reading a desk's records.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -9,8 +11,10 @@ use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
 use super::{Dialect, SqlStore};
 use crate::domain::{
-    ExternalRef, ImportId, ImportRecord, Neighbour, SuggestionId, Taxonomy, TicketId, WorkspaceId,
+    ArticleHead, ExternalRef, ImportId, ImportRecord, Neighbour, Passage, SuggestionId, Taxonomy,
+    TicketId, WorkspaceId,
 };
+use crate::drafts::Votes;
 use crate::store::{
     Counts, EntryChange, EntryRow, Known, Page, Records, StoreError, StoredSuggestion,
     StoredTicket, SuggestionFilter, Transaction, WorkspaceSettings,
@@ -64,10 +68,11 @@ impl Records for SqlStore {
         .bind(fingerprint.to_owned())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("DELETE FROM entries WHERE encoder <> $1")
-            .bind(fingerprint.to_owned())
-            .execute(&mut *tx)
-            .await?;
+        for sql in
+            ["DELETE FROM entries WHERE encoder <> $1", "DELETE FROM passages WHERE encoder <> $1"]
+        {
+            sqlx::query(sql).bind(fingerprint.to_owned()).execute(&mut *tx).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -285,6 +290,43 @@ impl Records for SqlStore {
             }
         }
         Ok(neighbours)
+    }
+
+    async fn articles(
+        &self,
+        workspace: &WorkspaceId,
+        fresh_after: Timestamp,
+    ) -> Result<Vec<ArticleHead>, StoreError> {
+        self.read_articles(workspace, fresh_after).await
+    }
+
+    async fn article_hash(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+        id: &str,
+    ) -> Result<Option<String>, StoreError> {
+        self.read_article_hash(workspace, encoder, id).await
+    }
+
+    async fn articles_seq(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {
+        self.read_articles_seq(workspace).await
+    }
+
+    async fn passages(
+        &self,
+        workspace: &WorkspaceId,
+        encoder: &str,
+    ) -> Result<Vec<Passage>, StoreError> {
+        self.read_passages(workspace, encoder).await
+    }
+
+    async fn sentence_votes(
+        &self,
+        workspace: &WorkspaceId,
+        sentences: &[u64],
+    ) -> Result<HashMap<u64, Votes>, StoreError> {
+        self.read_sentence_votes(workspace, sentences).await
     }
 
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError> {

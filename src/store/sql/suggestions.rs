@@ -78,7 +78,7 @@ impl SqlTransaction {
             .execute(self.connection())
             .await?;
         }
-        Ok(())
+        self.mention_articles(suggestion.id, &erasure::quoted_articles(suggestion)).await
     }
 
     /// Changes where a suggestion stands. One that is open again while its ticket has a newer one

@@ -11,12 +11,12 @@ use super::records::{
 use super::rows::{self, from_json, micros, to_json, uuid};
 use super::{Dialect, erasure};
 use crate::domain::{
-    DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion, SuggestionId,
-    Taxonomy, Ticket, TicketId, WorkspaceId,
+    Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion,
+    SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
 };
 use crate::store::{
-    Answer, AuditEntry, Claim, EntryRow, NewJob, StoreError, StoredDecision, StoredSuggestion,
-    StoredTicket, Transaction, WorkspaceSettings,
+    Answer, AuditEntry, Claim, EntryRow, NewJob, PassageRow, StoreError, StoredDecision,
+    StoredSuggestion, StoredTicket, Transaction, WorkspaceSettings,
 };
 use crate::text::Terms;
 
@@ -342,6 +342,29 @@ impl Transaction for SqlTransaction {
     async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError> {
         let workspace = self.workspace.clone();
         erasure::erase_answers(self.connection(), &workspace, id).await
+    }
+
+    async fn put_article(
+        &mut self,
+        encoder: &str,
+        article: &Article,
+        hash: &str,
+        now: Timestamp,
+        passages: &[PassageRow],
+    ) -> Result<(), StoreError> {
+        self.write_article(encoder, article, hash, now, passages).await
+    }
+
+    async fn erase_article(&mut self, id: &str) -> Result<bool, StoreError> {
+        self.remove_article(id).await
+    }
+
+    async fn put_sentence_votes(
+        &mut self,
+        decision: DecisionId,
+        votes: &[(u64, bool)],
+    ) -> Result<(), StoreError> {
+        self.write_sentence_votes(decision, votes).await
     }
 
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError> {

@@ -2,8 +2,9 @@
 
 use deskhand::domain::decision::Before;
 use deskhand::domain::{
-    Action, AgentDecision, Decision, DecisionId, Degraded, Draft, DraftSentence, Labels, Outcome,
-    SentenceKind, Similar, SourceKind, SourceRef, Status, Suggestion, SuggestionId, TicketId,
+    Action, AgentDecision, Decision, DecisionId, Degraded, Draft, DraftSentence, Effort, Labels,
+    Outcome, SentenceKind, Similar, SourceKind, SourceRef, Status, Suggestion, SuggestionId,
+    TicketId,
 };
 use deskhand::store::{Store, StoredDecision, StoredSuggestion, SuggestionFilter, TicketHead};
 
@@ -17,11 +18,13 @@ pub(super) fn draft(text: &str, from: TicketId) -> Draft {
         text: text.to_owned(),
         kind: SentenceKind::Source,
         sources: vec![SourceRef { kind: SourceKind::Ticket, id: from.to_string() }],
+        fields: Vec::new(),
     };
     let greeting = DraftSentence {
         text: "Hello,".to_owned(),
         kind: SentenceKind::Template,
         sources: Vec::new(),
+        fields: Vec::new(),
     };
     Draft { text: format!("Hello, {text}"), sentences: vec![greeting, sentence] }
 }
@@ -46,6 +49,7 @@ pub(super) fn decision(ticket: TicketId, suggestion: Option<SuggestionId>) -> St
             at: now(),
             labels: Labels { category: Some("VPN".to_owned()), ..Labels::default() },
             reply: Some("Reboot „it“.".to_owned()),
+            effort: Effort { seconds: Some(90), edit_distance: Some(3), reason: None },
         },
         ticket,
         suggestion,

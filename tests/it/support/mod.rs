@@ -30,6 +30,7 @@ use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
 use deskhand::store::{SqlStore, Store};
 use deskhand::triage::{ImportProgress, ImportReport, Parts, Triage};
+use deskhand::writing::Writer;
 use deskhand::{app, console};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -126,13 +127,22 @@ pub(crate) struct Setup {
     pub(crate) own: Option<Own>,
     /// An encoder of its own.
     pub(crate) inference: Option<Inference>,
+    /// Rewrites drafts.
+    pub(crate) writer: Option<Writer>,
     /// Changes what handlers share.
     pub(crate) adjust: Box<dyn FnOnce(&mut State)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { external: None, gate: None, own: None, inference: None, adjust: Box::new(|_| {}) }
+        Self {
+            external: None,
+            gate: None,
+            own: None,
+            inference: None,
+            writer: None,
+            adjust: Box::new(|_| {}),
+        }
     }
 }
 
@@ -192,6 +202,7 @@ impl Desk {
             store: Arc::clone(&store),
             inference: setup.inference.unwrap_or_else(inference),
             encoder: manifest,
+            writer: setup.writer,
             policy: defaults.policy,
             bundles: folder.path().join("bundles"),
             clock: Arc::clone(&now),

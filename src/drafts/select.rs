@@ -1,0 +1,264 @@
+//! Which sentences of the sources make a draft, and in which order. Pure.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::words::Words;
+use super::{Source, Votes, sentence_key};
+use crate::text::sentences;
+
+/// Sources that are read, best first.
+pub(super) const READ: usize = 8;
+/// Sentences of one source that are read.
+const PER_SOURCE: usize = 24;
+/// Sentences that a draft has at most.
+const MOST: usize = 12;
+/// Sharpens the sources' similarities into weights: a source this much less similar than the best
+/// weighs 1/e of it.
+const TEMPERATURE: f32 = 0.05;
+/// What each ground is worth beside the others: agreement among sources, and what a sentence shares
+/// with the ticket. The weight of its source counts once.
+const AGREEMENT: f32 = 1.0;
+const RELEVANCE: f32 = 2.0;
+/// The length of a draft against that of its sources, weighted.
+const LENGTH: f32 = 1.3;
+/// Two sentences more alike than this say the same.
+const SAME: f32 = 0.6;
+/// A source of another category, or one that is out of date, counts by this much.
+const OTHER_CATEGORY: f32 = 0.6;
+const OUT_OF_DATE: f32 = 0.3;
+/// A source this many days older than the newest counts half.
+const HALF_LIFE_DAYS: f32 = 720.0;
+/// How far people's approval moves a sentence, at most.
+const APPROVAL: f32 = 0.6;
+
+/// A sentence of a source.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate<'a> {
+    /// Its source, by position.
+    pub(super) source: usize,
+    /// Its place among its source's sentences, 0 to 1.
+    place: f32,
+    /// As it stands there, without a list's mark.
+    pub(super) text: &'a str,
+    pub(super) words: Words,
+    value: f32,
+}
+
+/// The sentences for a draft, in order; and all that were considered.
+pub(super) struct Selection<'a> {
+    pub(super) chosen: Vec<Candidate<'a>>,
+    pub(super) considered: Vec<Candidate<'a>>,
+}
+
+/// Chooses from sources in order of their similarity. `usable` tells which sentences may be quoted
+/// at all.
+pub(super) fn select<'a>(
+    ticket: &Words,
+    category: Option<&str>,
+    sources: &[Source<'a>],
+    votes: &HashMap<u64, Votes>,
+    usable: impl Fn(&str) -> bool,
+) -> Selection<'a> {
+    let sources = &sources[..sources.len().min(READ)];
+    let weights = weights(category, sources);
+    let mut candidates: Vec<Candidate<'a>> = Vec::new();
+    let mut length = 0.0;
+    for (at, source) in sources.iter().enumerate() {
+        let all = sentences(source.text);
+        let count = all.len().min(PER_SOURCE);
+        for (place, text) in all.into_iter().take(PER_SOURCE).enumerate() {
+            let text = without_mark(text);
+            let words = Words::of(text);
+            // As long as an answer usually is, remarks and all: what they leave free is for steps.
+            length += weights[at] * words.weight();
+            if words.weight() > 0.0 && usable(text) {
+                let place = place as f32 / count.max(2).saturating_sub(1) as f32;
+                candidates.push(Candidate { source: at, place, text, words, value: 0.0 });
+            }
+        }
+    }
+    let values: Vec<f32> =
+        candidates.iter().map(|c| value(c, ticket, &weights, &candidates, votes)).collect();
+    for (candidate, value) in candidates.iter_mut().zip(values) {
+        candidate.value = value;
+    }
+    let mut best: Vec<&Candidate<'a>> = candidates.iter().collect();
+    // Equals stay in their order, so that the same ticket has the same draft.
+    best.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let (mut chosen, mut taken) = (Vec::<Candidate<'a>>::new(), 0.0);
+    for candidate in best {
+        let weight = candidate.words.weight();
+        let repeats = chosen.iter().any(|c| c.words.likeness(&candidate.words) > SAME);
+        let fits = chosen.is_empty() || taken + weight / 2.0 <= LENGTH * length;
+        if candidate.value <= 0.0 || repeats || !fits {
+            continue;
+        }
+        taken += weight;
+        chosen.push(candidate.clone());
+        if taken >= LENGTH * length || chosen.len() == MOST {
+            break;
+        }
+    }
+    chosen.sort_by(|a, b| a.place.total_cmp(&b.place).then(a.source.cmp(&b.source)));
+    Selection { chosen, considered: candidates }
+}
+
+/// What each source counts; all together 1.
+fn weights(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
+    let best = sources.iter().map(|s| s.score).fold(f32::MIN, f32::max);
+    let newest = sources.iter().filter_map(|s| s.at).max();
+    let mut weights: Vec<f32> = sources
+        .iter()
+        .map(|source| {
+            let mut weight = ((source.score - best) / TEMPERATURE).exp();
+            if category.is_some() && source.category.is_some() && source.category != category {
+                weight *= OTHER_CATEGORY;
+            }
+            if source.stale {
+                weight *= OUT_OF_DATE;
+            }
+            weight * freshness(source.at, newest)
+        })
+        .collect();
+    let total: f32 = weights.iter().sum();
+    for weight in &mut weights {
+        *weight /= total.max(f32::MIN_POSITIVE);
+    }
+    weights
+}
+
+fn freshness(at: Option<Timestamp>, newest: Option<Timestamp>) -> f32 {
+    let (Some(at), Some(newest)) = (at, newest) else { return 1.0 };
+    let days = (newest.as_second() - at.as_second()) as f32 / 86_400.0;
+    0.5f32.powf(days.max(0.0) / HALF_LIFE_DAYS)
+}
+
+fn value(
+    candidate: &Candidate<'_>,
+    ticket: &Words,
+    weights: &[f32],
+    all: &[Candidate<'_>],
+    votes: &HashMap<u64, Votes>,
+) -> f32 {
+    let mut closest = vec![0.0f32; weights.len()];
+    for other in all.iter().filter(|c| c.source != candidate.source) {
+        let likeness = candidate.words.likeness(&other.words);
+        closest[other.source] = closest[other.source].max(likeness);
+    }
+    let agreement: f32 = closest.iter().zip(weights).map(|(c, w)| c * w).sum();
+    let relevance = candidate.words.covered_by(ticket);
+    let ground = AGREEMENT * agreement + RELEVANCE * relevance + weights[candidate.source];
+    let approval = votes.get(&sentence_key(candidate.text)).map_or(0.0, |v| v.leaning());
+    ground * (1.0 + APPROVAL * approval) - if approval <= Votes::REFUSED { ground } else { 0.0 }
+}
+
+/// The sentence without what made it an item of a list.
+fn without_mark(text: &str) -> &str {
+    let bullets = ['-', '*', '•', '–', '·', '#', '>'];
+    let bare = text.trim_start_matches(bullets);
+    let text = if bare.starts_with(' ') { bare.trim_start() } else { text };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &text[digits..];
+    let marked = (1..=2).contains(&digits) && (rest.starts_with(". ") || rest.starts_with(") "));
+    if marked { rest[2..].trim_start() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{SourceKind, SourceRef};
+
+    fn source(id: u8, score: f32, text: &str) -> Source<'_> {
+        let reference = SourceRef { kind: SourceKind::Ticket, id: id.to_string() };
+        // As long as the test.
+        let reference = Box::leak(Box::new(reference));
+        Source { reference, score, text, language: None, category: None, at: None, stale: false }
+    }
+
+    fn chosen(ticket: &str, sources: &[Source<'_>], votes: &HashMap<u64, Votes>) -> Vec<String> {
+        let selection = select(&Words::of(ticket), None, sources, votes, |_| true);
+        selection.chosen.iter().map(|c| c.text.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_several_sources_say_comes_before_what_one_says() {
+        let sources = [
+            source(
+                1,
+                0.8,
+                "Blue folders were renamed yesterday. Reinstall the GlobalProtect client.",
+            ),
+            source(2, 0.8, "Reinstall the GlobalProtect client."),
+            source(3, 0.8, "Please reinstall the GlobalProtect client."),
+        ];
+        let selection =
+            select(&Words::of("connection trouble"), None, &sources, &HashMap::new(), |_| true);
+        let value = |start: &str| {
+            selection.considered.iter().find(|c| c.text.starts_with(start)).unwrap().value
+        };
+        assert!(value("Reinstall") > value("Blue"));
+        let same = selection.chosen.iter().filter(|c| c.words.contains("globalprotect")).count();
+        assert_eq!(same, 1, "said once");
+    }
+
+    #[test]
+    fn approval_lifts_and_deletion_sinks() {
+        let sources = [
+            source(1, 0.8, "Restart the printer spooler service."),
+            source(2, 0.8, "Replace the toner cartridge soon."),
+        ];
+        let none = chosen("x", &sources, &HashMap::new());
+        assert_eq!(none, ["Restart the printer spooler service."]);
+        let refused = Votes { kept: 0, deleted: 6 };
+        let votes =
+            HashMap::from([(sentence_key("Restart the printer spooler service."), refused)]);
+        assert_eq!(chosen("x", &sources, &votes), ["Replace the toner cartridge soon."]);
+        let long = "Restart the printer spooler service. Replace the toner cartridge soon. Clean the glass plate thoroughly. Update the firmware package today.";
+        let sources = [source(1, 0.8, "Print a test page."), source(2, 0.8, long)];
+        let liked = HashMap::from([(
+            sentence_key("Clean the glass plate thoroughly."),
+            Votes { kept: 9, deleted: 0 },
+        )]);
+        let value = |votes: &HashMap<u64, Votes>| {
+            let selection = select(&Words::of("x"), None, &sources, votes, |_| true);
+            let place = |c: &Candidate<'_>| c.text.starts_with("Clean");
+            selection.considered.iter().find(|c| place(c)).unwrap().value
+        };
+        assert!(value(&liked) > value(&HashMap::new()));
+    }
+
+    #[test]
+    fn steps_keep_their_order_and_lose_their_marks() {
+        let sources = [source(
+            1,
+            0.9,
+            "1. Open the portal page\n2. Choose the second entry\n- Confirm with your code",
+        )];
+        assert_eq!(
+            chosen("portal entry code", &sources, &HashMap::new()),
+            ["Open the portal page", "Choose the second entry", "Confirm with your code"]
+        );
+        assert_eq!(without_mark("-GrantSendOnBehalfTo is gone"), "-GrantSendOnBehalfTo is gone");
+    }
+
+    proptest! {
+        #[test]
+        fn every_sentence_stands_in_its_source_once(
+            texts in prop::collection::vec("([a-d]{1,9}[ .\n]{1,2}){0,30}", 0..6),
+            ticket in "[a-d ]{0,40}",
+        ) {
+            let sources: Vec<_> =
+                texts.iter().enumerate().map(|(n, t)| source(n as u8, 0.9 - 0.02 * n as f32, t)).collect();
+            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |_| true);
+            prop_assert!(selection.chosen.len() <= MOST);
+            for candidate in &selection.chosen {
+                prop_assert!(texts[candidate.source].contains(candidate.text));
+            }
+            prop_assert!(selection.chosen.is_sorted_by(|a, b| a.place <= b.place));
+        }
+    }
+}

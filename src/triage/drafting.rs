@@ -1,0 +1,202 @@
+//! From a ticket's neighbours and the desk's articles to the sources of its draft.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use simsimd::SpatialSimilarity;
+use tokio::sync::Mutex;
+
+use super::{Caller, Triage, TriageError};
+use crate::domain::{
+    Draft, DraftReason, DraftSettings, Neighbour, Passage, SourceKind, SourceRef, Ticket,
+    WorkspaceId,
+};
+use crate::drafts::{self, Refusal, Request, Source};
+use crate::store::{AuditEntry, StoreError, WorkspaceSettings};
+use crate::text::sentences;
+
+/// An article is written for everybody, a resolution for one; so much it is ahead.
+const ARTICLE_BONUS: f32 = 0.1;
+/// Parts of articles that a draft may quote.
+const PASSAGES: usize = 4;
+/// A source this similar helps even where the category is uncertain.
+const SURE: f32 = 0.55;
+
+/// What a draft is made for.
+pub(super) struct Occasion<'a> {
+    pub(super) ticket: &'a Ticket,
+    /// Cleaned and redacted.
+    pub(super) text: &'a str,
+    pub(super) language: &'a str,
+    /// The best guess at the category.
+    pub(super) category: Option<&'a str>,
+    /// Whether that is sure enough to answer by.
+    pub(super) certain: bool,
+    pub(super) neighbours: &'a [Neighbour],
+    /// The ticket's embedding.
+    pub(super) vector: Option<&'a [f32]>,
+}
+
+/// The parts of each workspace's articles, with the number of the change that they are from.
+#[derive(Default)]
+pub(super) struct Shelf(Mutex<HashMap<WorkspaceId, Read>>);
+
+/// Parts, and the number of the last change that is in them.
+type Read = (i64, Arc<Vec<Passage>>);
+
+impl Triage {
+    /// Drafts a reply, or says why not and what to ask.
+    pub(super) async fn draft(
+        &self,
+        workspace: &WorkspaceId,
+        occasion: &Occasion<'_>,
+    ) -> Result<Result<Draft, Refusal>, StoreError> {
+        let Occasion { ticket, text, language, category, certain, neighbours, vector } = *occasion;
+        let refuse = |reason| Ok(Err(Refusal::new(reason, text, language)));
+        let (false, Some(vector)) = (text.is_empty(), vector) else {
+            return refuse(DraftReason::Empty);
+        };
+        let settings = self.parts.store.settings(workspace).await?.drafts;
+        let passages = self.passages(workspace).await?;
+        let quotable = quotable(&passages, vector);
+        if neighbours.is_empty() && quotable.is_empty() {
+            return refuse(DraftReason::NoSimilarResolution);
+        }
+        // On the safe side: what may be sensitive is.
+        if drafts::is_sensitive(category, &settings) {
+            return refuse(DraftReason::Sensitive);
+        }
+        let mut scores = quotable.iter().map(|q| q.1).chain(neighbours.iter().map(|n| n.score));
+        if !certain && !scores.any(|score| score >= SURE) {
+            return refuse(DraftReason::UncertainCategory);
+        }
+        let references: Vec<SourceRef> =
+            neighbours
+                .iter()
+                .map(|n| SourceRef { kind: SourceKind::Ticket, id: n.ticket_id.to_string() })
+                .chain(quotable.iter().map(|(p, _)| SourceRef {
+                    kind: SourceKind::Article,
+                    id: p.article.id.clone(),
+                }))
+                .collect();
+        let fresh_after = fresh_after(self.parts.clock.now(), &settings);
+        let sources = sources(neighbours, &quotable, &references, fresh_after);
+        let near = neighbours.iter().any(|n| n.score >= drafts::MIN_SIMILARITY);
+        if near && sources.is_empty() {
+            return refuse(DraftReason::NoResolutionText);
+        }
+        let keys: Vec<u64> = sources
+            .iter()
+            .take(drafts::READ)
+            .flat_map(|s| sentences(s.text))
+            .map(drafts::sentence_key)
+            .collect();
+        let votes = self.parts.store.sentence_votes(workspace, &keys).await?;
+        let request = Request {
+            text,
+            language,
+            category: category.filter(|_| certain),
+            requester: ticket.requester.as_deref(),
+            settings: &settings,
+            votes: &votes,
+        };
+        Ok(drafts::draft(&request, &sources))
+    }
+
+    /// Changes how a desk drafts, from the next ticket on. Its templates are tried first.
+    ///
+    /// # Errors
+    /// A template cannot be used, or the store failed.
+    pub async fn put_draft_settings(
+        &self,
+        caller: &Caller,
+        settings: &DraftSettings,
+    ) -> Result<(), TriageError> {
+        for (at, template) in settings.templates.iter().enumerate() {
+            drafts::check_template(&template.text)
+                .map_err(|error| TriageError::Template { at, error })?;
+        }
+        let (store, workspace) = (&self.parts.store, &caller.workspace);
+        let now = self.parts.clock.now();
+        let all =
+            WorkspaceSettings { drafts: settings.clone(), ..store.settings(workspace).await? };
+        store.save_settings(workspace, &all, now).await?;
+        let mut tx = store.begin(workspace).await?;
+        tx.audit(&AuditEntry {
+            at: now,
+            actor: caller.actor.clone(),
+            action: "drafts.settings",
+            subject: workspace.to_string(),
+            detail: json!({ "templates": settings.templates.len() }),
+        })
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The parts of the desk's articles, read again when one has changed.
+    async fn passages(&self, workspace: &WorkspaceId) -> Result<Arc<Vec<Passage>>, StoreError> {
+        let seq = self.parts.store.articles_seq(workspace).await?;
+        let mut known = self.articles.0.lock().await;
+        if let Some((_, passages)) = known.get(workspace).filter(|(at, _)| *at == seq) {
+            return Ok(Arc::clone(passages));
+        }
+        let passages = Arc::new(self.parts.store.passages(workspace, &self.fingerprint).await?);
+        known.insert(workspace.clone(), (seq, Arc::clone(&passages)));
+        Ok(passages)
+    }
+}
+
+/// An article that was changed before this is stale.
+pub(super) fn fresh_after(now: Timestamp, settings: &DraftSettings) -> Timestamp {
+    let days = SignedDuration::from_hours(24 * i64::from(settings.stale_after_days));
+    now.saturating_sub(days).unwrap_or(Timestamp::MIN)
+}
+
+/// The parts most similar to a ticket, best first, with how similar they count.
+fn quotable<'a>(passages: &'a [Passage], vector: &[f32]) -> Vec<(&'a Passage, f32)> {
+    let score = |p: &Passage| f32::dot(vector, &p.vector).map_or(0.0, |d| d as f32);
+    let mut found: Vec<(&Passage, f32)> = passages
+        .iter()
+        .map(|p| (p, score(p)))
+        .filter(|(_, score)| *score >= drafts::MIN_SIMILARITY)
+        .map(|(p, score)| (p, score + ARTICLE_BONUS))
+        .collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.truncate(PASSAGES);
+    found
+}
+
+/// Everything that may be quoted, most similar first.
+fn sources<'a>(
+    neighbours: &'a [Neighbour],
+    passages: &[(&'a Passage, f32)],
+    references: &'a [SourceRef],
+    fresh_after: Timestamp,
+) -> Vec<Source<'a>> {
+    let (tickets, articles) = references.split_at(neighbours.len());
+    let tickets = neighbours.iter().zip(tickets).filter_map(|(n, reference)| {
+        Some(Source {
+            reference,
+            score: n.score,
+            text: n.outcome.resolution.as_deref()?,
+            language: n.language.as_deref(),
+            category: n.outcome.category.as_deref(),
+            at: n.outcome.resolved_at,
+            stale: false,
+        })
+    });
+    let articles = passages.iter().zip(articles).map(|(&(passage, score), reference)| Source {
+        reference,
+        score,
+        text: &passage.text,
+        language: Some(&passage.article.language),
+        category: passage.article.category.as_deref(),
+        at: Some(passage.article.updated_at),
+        stale: passage.article.updated_at < fresh_after,
+    });
+    let mut sources: Vec<Source<'a>> = tickets.chain(articles).collect();
+    sources.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sources
+}

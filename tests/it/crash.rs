@@ -75,7 +75,7 @@ async fn a_running_demo_passes_its_healthcheck_and_shares_its_data() {
             break answer;
         }
         assert!(start.elapsed().as_secs() < 300, "{answer} {}", demo.status().await);
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     };
     assert_eq!(learned["category"]["regime"], "trained", "{learned}");
 }

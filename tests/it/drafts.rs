@@ -173,6 +173,7 @@ async fn chat(
 }
 
 /// A desk whose drafts a local endpoint rewrites.
+#[expect(clippy::disallowed_methods, reason = "a test ends with its server")]
 async fn desk_with(answer: &'static [&'static str]) -> (Desk, Endpoint) {
     let endpoint = Endpoint { asked: Arc::default(), answer };
     let routes = Router::new().route("/v1/chat/completions", post(chat));

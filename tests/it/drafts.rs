@@ -45,7 +45,8 @@ async fn an_article_is_quoted_cited_redacted_and_erased() {
     let suggestion = triage(&desk).await;
     let draft = &suggestion["draft"];
     let quoted = sources(draft).into_iter().find(|s| s["sources"][0]["kind"] == "article");
-    let quoted = quoted.unwrap_or_else(|| panic!("{suggestion}"));
+    assert!(quoted.is_some(), "{suggestion}");
+    let quoted = quoted.unwrap();
     assert_eq!(quoted["text"], "Turn off the power saving of the network adapter.");
     assert_eq!(quoted["sources"], json!([{ "kind": "article", "id": "KB-1" }]));
     assert!(!suggestion.to_string().contains("anna.berg"), "{suggestion}");
@@ -172,6 +173,7 @@ async fn chat(
 }
 
 /// A desk whose drafts a local endpoint rewrites.
+#[expect(clippy::disallowed_methods, reason = "a test ends with its server")]
 async fn desk_with(answer: &'static [&'static str]) -> (Desk, Endpoint) {
     let endpoint = Endpoint { asked: Arc::default(), answer };
     let routes = Router::new().route("/v1/chat/completions", post(chat));

@@ -334,8 +334,8 @@ fn vector(number: u64) -> Vec<f32> {
 /// law has it, so that some stand in nearly every ticket and most in hardly any.
 fn words(number: u64) -> Terms {
     let mut numbers = Numbers(number.wrapping_mul(0xA076_1D64_78BD_642F));
-    let words = (0..100).map(|_| 200_000f32.powf(numbers.unit()) as u64);
-    Terms::of(&words.map(|word| format!("w{word} ")).collect::<String>())
+    let words = (0..100).map(|_| format!("w{}", 200_000f32.powf(numbers.unit()) as u64));
+    Terms::of(&words.collect::<Vec<_>>().join(" "))
 }
 
 /// Random numbers that are the same everywhere: `SplitMix64` (Steele et al., OOPSLA 2014).

@@ -141,7 +141,7 @@ impl History {
         let order = |at: &usize| draw(args.seed, &self.rows[*at].text);
         let half = |at: &usize| match args.half {
             Half::Both => true,
-            Half::Tune => draw(0, &self.rows[*at].text) % 2 == 0,
+            Half::Tune => draw(0, &self.rows[*at].text).is_multiple_of(2),
             Half::Test => draw(0, &self.rows[*at].text) % 2 == 1,
         };
         let mut drawn: Vec<usize> = (first..self.rows.len()).filter(half).collect();

@@ -103,15 +103,12 @@ impl Tried {
 
 impl Tally {
     fn count(&mut self, kind: Option<&str>, text: &str, verdict: Result<(), guard::Fault>) {
-        let wrong = match kind {
-            Some(kind) => {
-                self.kinds.entry(kind.to_owned()).or_default().add(verdict.is_err());
-                verdict.is_ok()
-            }
-            None => {
-                self.rejected.add(verdict.is_err());
-                verdict.is_err()
-            }
+        let wrong = if let Some(kind) = kind {
+            self.kinds.entry(kind.to_owned()).or_default().add(verdict.is_err());
+            verdict.is_ok()
+        } else {
+            self.rejected.add(verdict.is_err());
+            verdict.is_err()
         };
         if wrong {
             self.faults.push(json!({ "kind": kind, "text": text, "verdict": verdict.err() }));

@@ -75,16 +75,18 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     let mut worth = 0.0;
     for (query, hits) in &task.queries {
         let (query, own) = (*query, Some(ids[*query]));
-        let rows = |found: Vec<(TicketId, f32)>| found.iter().map(|(id, _)| row(*id)).collect();
+        let rows = |found: Vec<(TicketId, f32)>| -> Vec<usize> {
+            found.iter().map(|(id, _)| row(*id)).collect()
+        };
         let found = index.most_similar(&vectors[query], &terms[query], K, own);
-        both.add(rows(found), hits);
-        dense.add(rows(index.nearest(&vectors[query], K, own)), hits);
+        both.add(&rows(found), hits);
+        dense.add(&rows(index.nearest(&vectors[query], K, own)), hits);
         let scores = lexical.scores(&terms[query]);
         let scores = scores.iter().enumerate().map(|(slot, &score)| (score, slots[&slot]));
         let mut best: Vec<_> = scores.filter(|&(s, row)| s > 0.0 && row != query).collect();
         best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         worth += f64::from(LEXICAL_WEIGHT * best.first().map_or(0.0, |best| best.0));
-        words.add(best.iter().take(K).map(|(_, row)| *row).collect(), hits);
+        words.add(&best.iter().take(K).map(|(_, row)| *row).collect::<Vec<_>>(), hits);
     }
     let weight = worth / task.queries.len() as f64;
     let seconds = start.elapsed().as_secs_f64();
@@ -232,7 +234,7 @@ impl Judged {
         Self { first: Vec::new(), first_five: Vec::new(), gains: Vec::new() }
     }
 
-    fn add(&mut self, found: Vec<usize>, hits: &HashSet<usize>) {
+    fn add(&mut self, found: &[usize], hits: &HashSet<usize>) {
         let is_hit: Vec<bool> = found.iter().map(|row| hits.contains(row)).collect();
         self.first.push(is_hit.first() == Some(&true));
         self.first_five.push(is_hit.iter().take(5).any(|&hit| hit));

@@ -16,7 +16,9 @@ const PULL: f32 = 1e-6;
 /// The most frequent label.
 pub(super) fn majority(labels: &[usize], classes: usize) -> usize {
     let mut counts = vec![0; classes];
-    labels.iter().for_each(|l| counts[*l] += 1);
+    for label in labels {
+        counts[*label] += 1;
+    }
     (0..classes).rev().max_by_key(|c| counts[*c]).unwrap_or_default()
 }
 

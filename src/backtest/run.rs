@@ -74,13 +74,11 @@ pub fn run(
         let known = if described { Known::everything(names.len()) } else { known };
         let rows = if described { &[][..] } else { &parts.fit[..] };
         let fitted;
-        let (model, known) = match settings.model {
-            Some(model) => (model, Known::of_model(model, names)?),
-            None => {
-                fitted =
-                    learn(data, labels, names, words, parts, rows, &known, settings, &advance)?;
-                (&fitted, known)
-            }
+        let (model, known) = if let Some(model) = settings.model {
+            (model, Known::of_model(model, names)?)
+        } else {
+            fitted = learn(data, labels, names, words, parts, rows, &known, settings, &advance)?;
+            (&fitted, known)
         };
         let memory: Vec<usize> =
             rows.iter().copied().filter(|r| known.class(labels[*r]).is_some()).collect();

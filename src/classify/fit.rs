@@ -327,9 +327,10 @@ impl<F: Fn(usize) -> bool> Hiding<'_, F> {
             .words
             .iter()
             .enumerate()
-            .map(|(class, words)| match (self.shown)(class) {
-                true => words.clone(),
-                false => {
+            .map(|(class, words)| {
+                if (self.shown)(class) {
+                    words.clone()
+                } else {
                     ClassWords { vector: vec![0.0; words.vector.len()], terms: Terms::default() }
                 }
             })
@@ -355,19 +356,20 @@ fn calibrate(model: &mut FieldModel, history: History<'_>, rows: History<'_>) {
     let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
     let queries: Vec<&[f32]> = rows.vectors.iter().map(Vec::as_slice).collect();
     let near = nearest(&queries, &all, NEIGHBOURS, |_, _| true);
-    let looks: Vec<(Vec<f32>, Vec<(usize, f32)>)> = near
+    let near: Vec<Vec<(usize, f32)>> = near
         .into_iter()
-        .enumerate()
-        .map(|(i, near)| {
-            let near: Vec<(usize, f32)> =
-                near.into_iter().map(|(row, c)| (history.labels[row], c)).collect();
-            (model.views.look(&rows.vectors[i], &rows.terms[i], &near), near)
-        })
+        .map(|near| near.into_iter().map(|(row, c)| (history.labels[row], c)).collect())
         .collect();
-    let logits: Vec<Vec<f32>> = looks.iter().map(|(views, _)| model.stack.logits(views)).collect();
+    let looks: Vec<Vec<f32>> = near
+        .iter()
+        .enumerate()
+        .map(|(i, near)| model.views.look(&rows.vectors[i], &rows.terms[i], near))
+        .collect();
+    let logits: Vec<Vec<f32>> = looks.iter().map(|views| model.stack.logits(views)).collect();
     model.temperature = temperature(&logits, rows.labels);
     let answers: Vec<Answer> = looks
         .iter()
+        .zip(&near)
         .zip(rows.labels)
         .map(|((views, near), label)| answer(model, views, near, *label))
         .collect();

@@ -1,4 +1,4 @@
-//! A conditional logit (McFadden 1974) over the views: the logit of a class is a weighted sum of
+//! A conditional logit (`McFadden` 1974) over the views: the logit of a class is a weighted sum of
 //! what the views say of it, plus a bias of its own. Fitted by limited-memory BFGS (Liu & Nocedal
 //! 1989) as a maximum a posteriori estimate around [`PRIOR`].
 
@@ -114,7 +114,9 @@ fn loss(rows: &[f32], labels: &[usize], classes: usize, at: &[f64]) -> (f64, Vec
         *g += strength * off;
     }
     let n = labels.len().max(1) as f64;
-    gradient.iter_mut().for_each(|g| *g /= n);
+    for g in &mut gradient {
+        *g /= n;
+    }
     (loss / n, gradient)
 }
 
@@ -133,15 +135,13 @@ pub(super) fn minimise(start: Vec<f64>, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -
             direction.iter_mut().zip(change).for_each(|(d, c)| *d -= scale * c);
             scales.push(scale);
         }
-        match memory.last() {
-            Some((step, change)) => {
-                let scale = dot(step, change) / dot(change, change);
-                direction.iter_mut().for_each(|d| *d *= scale);
-            }
-            None => {
-                let scale = 1.0 / dot(&gradient, &gradient).sqrt().max(1.0);
-                direction.iter_mut().for_each(|d| *d *= scale);
-            }
+        let scale = if let Some((step, change)) = memory.last() {
+            dot(step, change) / dot(change, change)
+        } else {
+            1.0 / dot(&gradient, &gradient).sqrt().max(1.0)
+        };
+        for d in &mut direction {
+            *d *= scale;
         }
         for ((step, change), scale) in memory.iter().zip(scales.iter().rev()) {
             let back = dot(change, &direction) / dot(step, change);

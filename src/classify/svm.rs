@@ -19,6 +19,10 @@ const OTHERS_FOR_ONE: usize = 50;
 pub trait Rows: Sync {
     /// How many rows.
     fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
     /// How many columns.
     fn width(&self) -> usize;
     /// The product of row `i` with a dense vector of [`Rows::width`].

@@ -154,41 +154,43 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was added, replaced and taken out before, the scores are those of the book.
-        #[test]
-        fn scores_are_those_of_the_book(
-            steps in prop::collection::vec((0u8..30, prop::option::of(words())), 0..200),
-            query in words(),
-            compacted in any::<bool>(),
-        ) {
-            let mut lexical = Lexical::default();
-            let mut slots = BTreeMap::new();
-            let mut texts = BTreeMap::new();
-            for (id, text) in steps {
-                if let Some(slot) = slots.remove(&id) {
-                    lexical.remove(slot);
-                    lexical.remove(slot);
-                }
-                texts.remove(&id);
-                if let Some(text) = text {
-                    if let Some(slot) = lexical.add(&Terms::of(&text.join(" "))) {
-                        slots.insert(id, slot);
+            /// Whatever was added, replaced and taken out before, the scores are those of the book.
+            #[test]
+            fn scores_are_those_of_the_book(
+                steps in prop::collection::vec((0u8..30, prop::option::of(words())), 0..200),
+                query in words(),
+                compacted in any::<bool>(),
+            ) {
+                let mut lexical = Lexical::default();
+                let mut slots = BTreeMap::new();
+                let mut texts = BTreeMap::new();
+                for (id, text) in steps {
+                    if let Some(slot) = slots.remove(&id) {
+                        lexical.remove(slot);
+                        lexical.remove(slot);
                     }
-                    texts.insert(id, text);
+                    texts.remove(&id);
+                    if let Some(text) = text {
+                        if let Some(slot) = lexical.add(&Terms::of(&text.join(" "))) {
+                            slots.insert(id, slot);
+                        }
+                        texts.insert(id, text);
+                    }
+                    if compacted && lexical.is_sparse() {
+                        let moved = lexical.compact();
+                        for slot in slots.values_mut() {
+    *slot = moved[*slot as usize].unwrap();
+    }
+                        prop_assert_eq!(lexical.lengths.len(), slots.len());
+                    }
                 }
-                if compacted && lexical.is_sparse() {
-                    let moved = lexical.compact();
-                    slots.values_mut().for_each(|slot| *slot = moved[*slot as usize].unwrap());
-                    prop_assert_eq!(lexical.lengths.len(), slots.len());
+                let scores = lexical.scores(&Terms::of(&query.join(" ")));
+                for (id, expected) in by_the_book(&texts, &query) {
+                    let found = slots.get(&id).map_or(0.0, |slot| scores[*slot as usize]);
+                    prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{found} {expected}");
                 }
-            }
-            let scores = lexical.scores(&Terms::of(&query.join(" ")));
-            for (id, expected) in by_the_book(&texts, &query) {
-                let found = slots.get(&id).map_or(0.0, |slot| scores[*slot as usize]);
-                prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{found} {expected}");
             }
         }
-    }
 
     #[test]
     fn what_was_taken_out_is_forgotten() {

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_hash_never_changes() {
         // Stored rows hold them.
-        assert_eq!(hashes(&["printer"]), [0x8e265a9]);
+        assert_eq!(hashes(&["printer"]), [0x08e2_65a9]);
     }
 
     #[test]

@@ -304,15 +304,8 @@ impl Triage {
 
         let at = Instant::now();
         let empty = read.text.is_empty();
-        let mut truncated = read.truncated;
-        let vector = if empty {
-            None
-        } else {
-            let embedding = self.parts.inference.embed(read.text.clone(), lane).await?;
-            truncated |= embedding.truncated;
-            Some(embedding.vector)
-        };
-        if truncated {
+        let (vector, cut) = self.vector(&read.text, lane).await?;
+        if cut || read.truncated {
             degraded.push(Degraded::TextTruncated);
         }
         timings.embed = milliseconds(at);
@@ -337,12 +330,8 @@ impl Triage {
         };
         let target = settings.policy.target_precision;
         let thresholds = bundle.as_ref().map(|b| b.thresholds(target));
-        let trained = match (&bundle, &words, &thresholds) {
-            (Some(bundle), Some(terms), Some(thresholds)) => {
-                Some(Trained { bundle, terms, thresholds })
-            }
-            _ => None,
-        };
+        let trained = (bundle.as_ref().zip(words.as_ref()).zip(thresholds.as_ref()))
+            .map(|((bundle, terms), thresholds)| Trained { bundle, terms, thresholds });
         let question = Question {
             vector: vector.as_deref(),
             neighbours: &neighbours,
@@ -394,6 +383,19 @@ impl Triage {
         };
         let taxonomy_version = taxonomy.version;
         Ok(Assessment { suggestion, vector, terms, subject, taxonomy_version })
+    }
+
+    /// A text's vector, none for an empty one, and whether it was too long to be read whole.
+    async fn vector(
+        &self,
+        text: &str,
+        lane: Lane,
+    ) -> Result<(Option<Vec<f32>>, bool), TriageError> {
+        if text.is_empty() {
+            return Ok((None, false));
+        }
+        let embedding = self.parts.inference.embed(text.to_owned(), lane).await?;
+        Ok((Some(embedding.vector), embedding.truncated))
     }
 
     /// The most similar resolved tickets, or none where the index does not answer.

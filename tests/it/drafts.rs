@@ -1,5 +1,6 @@
 //! Drafts as callers meet them: articles, templates, what approval changes, a model's words.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -166,7 +167,7 @@ async fn chat(
     let mut body = String::new();
     for piece in endpoint.answer {
         let delta = json!({ "choices": [{ "delta": { "content": piece } }] });
-        body.push_str(&format!("data: {delta}\n\n"));
+        let _ = write!(body, "data: {delta}\n\n");
     }
     body.push_str("data: [DONE]\n\n");
     ([(header::CONTENT_TYPE, "text/event-stream")], body)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::judge::Estimate;
+use crate::judge::metrics::ReliabilityBin;
 
 /// The figures, each with its 95 % interval.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,6 +21,8 @@ pub struct Figures {
     /// The calibration error that even perfect calibration would stay under in 95 of 100 samples
     /// of this size.
     pub ece_if_calibrated: f64,
+    /// Confidence and accuracy in those bins.
+    pub reliability: Vec<ReliabilityBin>,
     /// Brier's score, summed over labels: 0 to 2.
     pub brier: Estimate,
     /// What target precisions come to.

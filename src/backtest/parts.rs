@@ -13,7 +13,8 @@ const TEST_SHARE: f64 = 0.2;
 pub struct Parts {
     /// Learned from.
     pub fit: Vec<usize>,
-    /// Only calibrated on.
+    /// Calibrated on: rows that are not learned from or, where the data name none for that, rows
+    /// of `fit`, answered by a model without them.
     pub calibrate: Vec<usize>,
     /// Judged by.
     pub score: Vec<usize>,
@@ -170,13 +171,18 @@ impl Plan {
 enum Role {
     Fit,
     Calibrate,
+    Hold,
     Score,
     Nothing,
 }
 
-/// `valid` and `tune` are learned from as well: whatever is selected is selected by folds.
+/// `valid` and `tune` are learned from as well: what a model is made of is selected by folds.
 fn learning(name: &str) -> Role {
-    if name == "calibration" { Role::Calibrate } else { Role::Fit }
+    match name {
+        "calibration" => Role::Calibrate,
+        "valid" | "tune" => Role::Hold,
+        _ => Role::Fit,
+    }
 }
 
 fn sort(
@@ -186,14 +192,22 @@ fn sort(
     role: impl Fn(usize) -> Role,
 ) -> Parts {
     let mut parts = Parts { how: how.to_owned(), ..Parts::default() };
+    let mut held = Vec::new();
     for row in rows {
         match (role(row), tickets[row].in_scope()) {
             (Role::Fit, true) => parts.fit.push(row),
+            (Role::Hold, true) => {
+                parts.fit.push(row);
+                held.push(row);
+            }
             (Role::Calibrate, true) => parts.calibrate.push(row),
             (Role::Score, true) => parts.score.push(row),
             (Role::Score, false) => parts.out_of_scope.push(row),
             _ => {}
         }
+    }
+    if parts.calibrate.is_empty() {
+        parts.calibrate = held;
     }
     parts
 }

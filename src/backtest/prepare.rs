@@ -6,7 +6,6 @@ use crate::classify::{ClassWords, Terms};
 use crate::domain::TicketText;
 use crate::inference::{Embedder, InferenceError};
 use crate::judge::duplicates;
-use crate::model::encoder::normalise;
 use crate::text::{Rules, clean};
 
 /// Tickets as a classifier reads them; all lists have one item a ticket.
@@ -47,8 +46,7 @@ pub fn prepare(
 
 /// What labels say by their names alone, and by the phrases that a taxonomy has for them.
 ///
-/// `phrases` holds each label's name, description and examples, the name first. A name counts
-/// twice, as it is and as somebody would ask about it, which brings it nearer to real questions.
+/// `phrases` holds each label's name, description and examples, the name first.
 ///
 /// # Errors
 /// The encoder failed.
@@ -56,40 +54,15 @@ pub fn describe(
     phrases: &[Vec<String>],
     embedder: &Embedder,
 ) -> Result<Vec<ClassWords>, InferenceError> {
-    let mut texts = Vec::new();
-    let mut counts = Vec::new();
-    for phrases in phrases {
-        let before = texts.len();
-        let mut phrases = phrases.iter().filter(|p| !p.trim().is_empty());
-        if let Some(name) = phrases.next() {
-            let name = spoken(name);
-            texts.push(format!("I have a question about {name}"));
-            texts.push(name);
-        }
-        texts.extend(phrases.cloned());
-        counts.push(texts.len() - before);
-    }
-    let embeddings = embedder.embed_all(&texts, |_| ())?;
-    let width = embeddings.first().map_or(0, |e| e.vector.len());
-    let mut embeddings = embeddings.into_iter().zip(texts);
-    let words = counts.into_iter().map(|n| {
-        let own: Vec<_> = embeddings.by_ref().take(n).collect();
-        let mut vector = vec![0.0; width];
-        for (embedding, _) in &own {
-            for (sum, x) in vector.iter_mut().zip(&embedding.vector) {
-                *sum += x;
-            }
-        }
-        normalise(&mut vector);
-        // The question's own words are the same for every label.
-        let texts: Vec<&str> = own.iter().skip(1).map(|(_, text)| text.as_str()).collect();
-        ClassWords { vector, terms: Terms::of(&texts.join("\n")) }
-    });
+    let phrases: Vec<Vec<String>> = phrases
+        .iter()
+        .map(|own| {
+            let (name, more) = own.split_first().map_or(("", &[][..]), |(n, more)| (n, more));
+            ClassWords::phrases(name, more.iter().cloned())
+        })
+        .collect();
+    let embedded = embedder.embed_all(&phrases.concat(), |_| ())?;
+    let mut vectors = embedded.iter().map(|e| &e.vector[..]);
+    let words = phrases.iter().map(|own| ClassWords::new(own, vectors.by_ref().take(own.len())));
     Ok(words.collect())
-}
-
-/// A label's name as words: `card_arrival` and `card-arrival` are read as `card arrival`.
-fn spoken(name: &str) -> String {
-    let words = name.replace(['_', '-', '/', '.'], " ");
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,12 +1,15 @@
 //! Fits, scores and compares.
 
+use std::collections::BTreeSet;
+
 use super::baselines;
 use super::figures::{Baselines, CoverageAt, Figures, OutOfScope, ScopePair};
 use super::parts::Parts;
 use super::prepare::Prepared;
 use crate::classify::nearest::nearest;
 use crate::classify::{
-    ClassWords, FieldModel, FitError, History, NEIGHBOURS, Options, Prediction, Query, Terms, fit,
+    Calibration, ClassWords, FieldModel, FitError, History, NEIGHBOURS, Options, Prediction, Query,
+    Terms, fit,
 };
 use crate::judge::metrics::{self, ScopeCurve};
 use crate::judge::{Outcomes, ScoreError, Scores};
@@ -109,13 +112,20 @@ fn learn(
         known.labels.iter().map(|l| words[*l].clone()).collect()
     };
     let history = owned.history(&classes, &words);
-    let calibrate = settings.regime == Regime::Automatic && !calibration.labels.is_empty();
-    let calibration = calibrate.then(|| calibration.history(&classes, &words));
+    let held = owned.positions(&parts.calibrate);
+    let calibration = if settings.regime == Regime::Described || calibration.labels.is_empty() {
+        Calibration::Folds
+    } else if held.is_empty() {
+        Calibration::Apart(calibration.history(&classes, &words))
+    } else {
+        Calibration::Within(&held)
+    };
     fit(history, calibration, Options { seed: settings.seed }, advance)
 }
 
 /// Rows copied out of the data.
 struct Owned {
+    rows: Vec<usize>,
     vectors: Vec<Vec<f32>>,
     terms: Vec<Terms>,
     labels: Vec<usize>,
@@ -128,11 +138,18 @@ impl Owned {
         let rows: Vec<(usize, usize)> =
             rows.iter().filter_map(|r| Some((*r, known.class(labels[*r])?))).collect();
         Self {
+            rows: rows.iter().map(|(r, _)| *r).collect(),
             vectors: rows.iter().map(|(r, _)| data.vectors[*r].clone()).collect(),
             terms: rows.iter().map(|(r, _)| data.terms[*r].clone()).collect(),
             groups: rows.iter().map(|(r, _)| data.groups[*r]).collect(),
             labels: rows.into_iter().map(|(_, class)| class).collect(),
         }
+    }
+
+    /// Where some of the rows stand.
+    fn positions(&self, rows: &[usize]) -> Vec<usize> {
+        let rows: BTreeSet<usize> = rows.iter().copied().collect();
+        (0..self.rows.len()).filter(|at| rows.contains(&self.rows[*at])).collect()
     }
 
     fn history<'a>(&'a self, classes: &'a [String], words: &'a [ClassWords]) -> History<'a> {
@@ -361,6 +378,7 @@ impl Pool {
             top3: metrics::top_k(&scores, 3).estimate(),
             ece: metrics::ece_estimate(&outcomes, seed),
             ece_if_calibrated: metrics::calibrated_ece(&outcomes, 0.95, seed),
+            reliability: metrics::reliability(&outcomes, metrics::ECE_BINS),
             brier: metrics::brier_estimate(&scores, seed),
             coverage_at,
             oos,

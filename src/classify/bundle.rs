@@ -236,34 +236,36 @@ fn weights(model: &FieldModel) -> Vec<u8> {
         correct.push(u8::from(right));
         predicted.push(class as u16);
     }
-    let lexical = &model.views.lexical;
     let mut rest = model.stack.weights.to_vec();
     rest.push(model.temperature);
     rest.extend(model.novelty.weights);
     rest.push(model.novelty.threshold);
-    let parts: [(&str, Dtype, Vec<u8>); 13] = [
+    let parts: [(&str, Dtype, Vec<u8>); 9] = [
         ("centres", Dtype::F32, floats(&model.views.centres)),
         ("planes", Dtype::F32, floats(&model.views.planes)),
-        ("planes.bias", Dtype::F32, floats(&model.views.bias)),
         ("terms", Dtype::U64, hashes.iter().flat_map(|h| h.to_le_bytes()).collect()),
         ("terms.rarity", Dtype::F32, floats(rarity)),
-        ("words.starts", Dtype::U32, lexical.starts.iter().flat_map(|s| s.to_le_bytes()).collect()),
-        ("words.classes", Dtype::U16, small(&mut lexical.classes.iter().copied())),
-        ("words.weights", Dtype::F32, floats(&lexical.weights)),
-        ("words.bias", Dtype::F32, floats(&lexical.bias)),
         ("stack.bias", Dtype::F32, floats(&model.stack.bias)),
         ("numbers", Dtype::F32, floats(&rest)),
         ("answers.confidence", Dtype::F32, floats(&confidence)),
         ("answers.predicted", Dtype::U16, small(&mut predicted.into_iter())),
+        ("answers.correct", Dtype::U8, correct),
     ];
+    let mut parts: Vec<(String, Dtype, Vec<u8>)> =
+        parts.into_iter().map(|(name, kind, bytes)| (name.to_owned(), kind, bytes)).collect();
+    for (name, planes) in [("beside", &model.views.beside), ("words", &model.views.lexical)] {
+        let starts = planes.starts.iter().flat_map(|s| s.to_le_bytes()).collect();
+        let classes = small(&mut planes.classes.iter().copied());
+        parts.push((format!("{name}.starts"), Dtype::U32, starts));
+        parts.push((format!("{name}.classes"), Dtype::U16, classes));
+        parts.push((format!("{name}.weights"), Dtype::F32, floats(&planes.weights)));
+        parts.push((format!("{name}.bias"), Dtype::F32, floats(&planes.bias)));
+    }
     let mut views: Vec<(&str, TensorView<'_>)> = Vec::new();
     for (name, kind, bytes) in &parts {
         let size = bytes.len() * 8 / kind.bitsize();
-        views.extend(TensorView::new(*kind, vec![size], bytes).map(|view| (*name, view)));
+        views.extend(TensorView::new(*kind, vec![size], bytes).map(|view| (name.as_str(), view)));
     }
-    views.extend(
-        TensorView::new(Dtype::U8, vec![correct.len()], &correct).map(|v| ("answers.correct", v)),
-    );
     safetensors::serialize(views, None).unwrap_or_default()
 }
 
@@ -298,42 +300,38 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         .chunks_exact(8)
         .map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
         .collect();
-    let starts: Vec<u32> = raw("words.starts", Dtype::U32)?
-        .chunks_exact(4)
-        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let planes = |name: &str| -> Result<SparsePlanes, String> {
+        let starts = raw(&format!("{name}.starts"), Dtype::U32)?;
+        let starts = starts.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(SparsePlanes {
+            starts: starts.collect(),
+            classes: small(&format!("{name}.classes"))?,
+            weights: floats(&format!("{name}.weights"))?,
+            bias: floats(&format!("{name}.bias"))?,
+        })
+    };
     let vocabulary = Vocabulary::from_parts(hashes, floats("terms.rarity")?)
         .ok_or("its terms are out of order")?;
-    let lexical = SparsePlanes {
-        starts,
-        classes: small("words.classes")?,
-        weights: floats("words.weights")?,
-        bias: floats("words.bias")?,
-    };
     let views = Views {
         centres: floats("centres")?,
         planes: floats("planes")?,
-        bias: floats("planes.bias")?,
+        beside: planes("beside")?,
+        lexical: planes("words")?,
         vocabulary,
-        lexical,
     };
     let (bias, numbers) = (floats("stack.bias")?, floats("numbers")?);
     let (confidence, predicted) = (floats("answers.confidence")?, small("answers.predicted")?);
     let correct = raw("answers.correct", Dtype::U8)?;
     let classes = field.classes.len();
-    let words = &views.lexical;
+    let whole = |planes: &SparsePlanes| planes.fit_together(views.vocabulary.len(), classes);
     let fits = classes > 0
         && field.support.len() == classes
-        && views.bias.len() == classes
-        && words.bias.len() == classes
         && bias.len() == classes
         && views.centres.len() == views.planes.len()
         && views.centres.len().is_multiple_of(classes)
-        && words.starts.len() == views.vocabulary.len() + 1
-        && words.starts.is_sorted()
-        && words.starts.last().is_some_and(|n| *n as usize == words.weights.len())
-        && words.classes.len() == words.weights.len()
-        && words.classes.iter().chain(&predicted).all(|c| usize::from(*c) < classes)
+        && whole(&views.beside)
+        && whole(&views.lexical)
+        && predicted.iter().all(|c| usize::from(*c) < classes)
         && numbers.len() == VIEWS + 1 + SIGNS + 1 + 1
         && numbers[VIEWS] > 0.0
         && confidence.len() == predicted.len()

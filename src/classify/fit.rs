@@ -1,5 +1,7 @@
 //! Fitting a classifier to a history.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 
 use super::field::FieldModel;
@@ -8,7 +10,8 @@ use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
 use super::promise::Promises;
 use super::stack::{DESCRIBED, PRIOR, Stack, softmax};
-use super::views::{ClassWords, NEIGHBOURS, Rows, VIEWS, Views};
+use super::views::{NEIGHBOURS, Rows, VIEWS, Views};
+use super::words::ClassWords;
 use crate::judge::splits;
 
 /// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
@@ -45,6 +48,18 @@ pub struct History<'a> {
     pub words: &'a [ClassWords],
 }
 
+/// What probabilities and thresholds are calibrated on.
+#[derive(Debug, Clone, Copy)]
+pub enum Calibration<'a> {
+    /// Parts of the history, left out in turn, near-duplicates together.
+    Folds,
+    /// Tickets that are not learned from, with classes of the same list.
+    Apart(History<'a>),
+    /// Rows of the history, as a model without them answers them: they are learned from as well,
+    /// and stand for what is to come as the parts of a file that its owner divided do.
+    Within(&'a [usize]),
+}
+
 /// How to fit.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -69,7 +84,7 @@ pub enum FitError {
     Dimensions(usize, usize),
 }
 
-impl History<'_> {
+impl<'a> History<'a> {
     fn check(&self) -> Result<(), FitError> {
         let classes = self.classes.len();
         if classes == 0 {
@@ -87,23 +102,33 @@ impl History<'_> {
         }
     }
 
-    fn rows<'b>(&'b self, rows: &[usize]) -> (Vec<&'b [f32]>, Vec<&'b Terms>, Vec<usize>) {
-        (
-            rows.iter().map(|i| &self.vectors[*i][..]).collect(),
-            rows.iter().map(|i| &self.terms[*i]).collect(),
-            rows.iter().map(|i| self.labels[*i]).collect(),
-        )
+    fn rows(&self, rows: &[usize]) -> Tickets<'a> {
+        Tickets {
+            vectors: rows.iter().map(|i| &self.vectors[*i][..]).collect(),
+            terms: rows.iter().map(|i| &self.terms[*i]).collect(),
+            labels: rows.iter().map(|i| self.labels[*i]).collect(),
+        }
     }
 
     fn views(&self, rows: &[usize], seed: u64) -> Views {
-        let (vectors, terms, labels) = self.rows(rows);
-        let rows = Rows { vectors: &vectors, terms: &terms, labels: &labels };
-        Views::fit(rows, self.words, self.classes.len(), seed)
+        Views::fit(self.rows(rows).as_rows(), self.words, self.classes.len(), seed)
     }
 }
 
-/// Fits a classifier. `calibration` holds rows that it is only calibrated on, with classes of the
-/// same list; `advance` hears of each finished part and of how many there are.
+/// Some tickets of a history.
+struct Tickets<'a> {
+    vectors: Vec<&'a [f32]>,
+    terms: Vec<&'a Terms>,
+    labels: Vec<usize>,
+}
+
+impl Tickets<'_> {
+    fn as_rows(&self) -> Rows<'_> {
+        Rows { vectors: &self.vectors, terms: &self.terms, labels: &self.labels }
+    }
+}
+
+/// Fits a classifier. `advance` hears of each finished part and of how many there are.
 ///
 /// The same history, options and kind of processor give the same model, bit by bit.
 ///
@@ -111,7 +136,7 @@ impl History<'_> {
 /// There is nothing to learn from.
 pub fn fit(
     history: History<'_>,
-    calibration: Option<History<'_>>,
+    calibration: Calibration<'_>,
     options: Options,
     advance: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<FieldModel, FitError> {
@@ -155,8 +180,20 @@ pub fn fit(
         model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
         model.promises = promises(&answers);
     }
-    if let Some(calibration) = calibration.filter(|c| c.labels.len() >= CALIBRATION_ROWS) {
-        calibrate(&mut model, history, calibration);
+    match calibration {
+        Calibration::Apart(rows) if rows.labels.len() >= CALIBRATION_ROWS => {
+            let rows = rows.rows(&(0..rows.labels.len()).collect::<Vec<_>>());
+            let views = model.views.clone();
+            calibrate(&mut model, &views, &history.rows(&all), &rows);
+        }
+        Calibration::Within(held) if held.len() >= CALIBRATION_ROWS && held.len() < n => {
+            let held: BTreeSet<usize> = held.iter().copied().collect();
+            let others: Vec<usize> = all.iter().copied().filter(|i| !held.contains(i)).collect();
+            let held: Vec<usize> = held.into_iter().collect();
+            let views = history.views(&others, options.seed);
+            calibrate(&mut model, &views, &history.rows(&others), &history.rows(&held));
+        }
+        _ => {}
     }
     Ok(model)
 }
@@ -351,26 +388,25 @@ fn silence(views: &mut [f32], classes: usize, shown: &impl Fn(usize) -> bool) {
     }
 }
 
-/// Scales the logits, and takes the thresholds, from rows that only serve for that.
-fn calibrate(model: &mut FieldModel, history: History<'_>, rows: History<'_>) {
-    let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
-    let queries: Vec<&[f32]> = rows.vectors.iter().map(Vec::as_slice).collect();
-    let near = nearest(&queries, &all, NEIGHBOURS, |_, _| true);
+/// Scales the logits, and takes the thresholds, from rows that `views`, fitted on `seen`, have not
+/// seen.
+fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &Tickets<'_>) {
+    let near = nearest(&rows.vectors, &seen.vectors, NEIGHBOURS, |_, _| true);
     let near: Vec<Vec<(usize, f32)>> = near
         .into_iter()
-        .map(|near| near.into_iter().map(|(row, c)| (history.labels[row], c)).collect())
+        .map(|near| near.into_iter().map(|(row, c)| (seen.labels[row], c)).collect())
         .collect();
     let looks: Vec<Vec<f32>> = near
         .iter()
         .enumerate()
-        .map(|(i, near)| model.views.look(&rows.vectors[i], &rows.terms[i], near))
+        .map(|(i, near)| views.look(rows.vectors[i], rows.terms[i], near))
         .collect();
     let logits: Vec<Vec<f32>> = looks.iter().map(|views| model.stack.logits(views)).collect();
-    model.temperature = temperature(&logits, rows.labels);
+    model.temperature = temperature(&logits, &rows.labels);
     let answers: Vec<Answer> = looks
         .iter()
         .zip(&near)
-        .zip(rows.labels)
+        .zip(&rows.labels)
         .map(|((views, near), label)| answer(model, views, near, *label))
         .collect();
     model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());

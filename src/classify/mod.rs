@@ -22,10 +22,12 @@ mod sparse;
 mod stack;
 pub mod svm;
 mod views;
+mod words;
 
 pub use bundle::{Bundle, BundleError, BundleManifest};
 pub use field::{FieldModel, Prediction, Query};
-pub use fit::{FitError, History, Options, fit};
+pub use fit::{Calibration, FitError, History, Options, fit};
 pub use lexical::Terms;
 pub use promise::{Promise, Promises};
-pub use views::{ClassWords, NEIGHBOURS};
+pub use views::NEIGHBOURS;
+pub use words::ClassWords;

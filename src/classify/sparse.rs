@@ -27,12 +27,12 @@ pub(super) struct Kept {
 }
 
 /// Leaves out what is negligible.
-pub(super) fn prune(plane: &super::svm::Plane) -> Kept {
-    let largest = plane.weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()));
+pub(super) fn prune(weights: &[f32], bias: f32) -> Kept {
+    let largest = weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()));
     let least = largest * NEGLIGIBLE;
-    let kept = plane.weights.iter().enumerate().filter(|(_, w)| w.abs() > least);
+    let kept = weights.iter().enumerate().filter(|(_, w)| w.abs() > least);
     let (terms, weights) = kept.map(|(t, w)| (t as u32, *w)).unzip();
-    Kept { terms, weights, bias: plane.bias }
+    Kept { terms, weights, bias }
 }
 
 impl SparsePlanes {
@@ -68,6 +68,17 @@ impl SparsePlanes {
             }
         }
         Self { starts, classes, weights, bias: planes.iter().map(|p| p.bias).collect() }
+    }
+
+    /// Whether all parts are of this size and within it, as those from a file need not be.
+    pub(super) fn fit_together(&self, width: usize, classes: usize) -> bool {
+        self.bias.len() == classes
+            && self.starts.len() == width + 1
+            && self.starts.first() == Some(&0)
+            && self.starts.is_sorted()
+            && self.starts.last().is_some_and(|n| *n as usize == self.weights.len())
+            && self.classes.len() == self.weights.len()
+            && self.classes.iter().all(|c| usize::from(*c) < classes)
     }
 
     /// The distance from each class's plane.

@@ -3,6 +3,7 @@
 use super::lexical::{SparseVector, Terms, Vocabulary};
 use super::sparse::{SparsePlanes, prune};
 use super::svm::{self, dot};
+use super::words::ClassWords;
 
 /// Neighbours that vote.
 pub const NEIGHBOURS: usize = 20;
@@ -12,22 +13,14 @@ pub(super) const VIEWS: usize = 4;
 const SHARPNESS: f32 = 10.0;
 /// The share of the vote that all classes get alike, so that none is impossible.
 const ANY_CLASS: f32 = 0.02;
-/// The part of the classes' common centre that is taken off each: what all have in common tells
-/// none of them apart.
-const COMMON: f32 = 0.5;
+/// What the taxonomy says of a class counts as so many tickets of it in its centre.
+const OWN_WORDS: f32 = 1.25;
+/// What an embedding weighs beside the words in the joint planes.
+const DENSE: f32 = 2.0;
 /// The C of the planes; with this few tickets a class, data are fitted more closely.
 const COST: f32 = 1.0;
 const COST_OF_FEW: f32 = 3.0;
 const FEW: usize = 20;
-
-/// What the taxonomy says of a class: one vector and the terms of its name, description, examples.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClassWords {
-    /// Of unit length: the mean of its phrases' vectors.
-    pub vector: Vec<f32>,
-    /// The terms of all phrases.
-    pub terms: Terms,
-}
 
 /// The rows that views are fitted on: all slices have one item a row.
 #[derive(Debug, Clone, Copy)]
@@ -42,10 +35,10 @@ pub(super) struct Rows<'a> {
 pub(super) struct Views {
     /// `classes × dimensions`, of unit length, and 0 for a class that nothing is known of.
     pub(super) centres: Vec<f32>,
-    /// `classes × dimensions`.
+    /// The joint planes' dense half, `classes × dimensions`.
     pub(super) planes: Vec<f32>,
-    /// One a class.
-    pub(super) bias: Vec<f32>,
+    /// Their other half.
+    pub(super) beside: SparsePlanes,
     pub(super) vocabulary: Vocabulary,
     pub(super) lexical: SparsePlanes,
 }
@@ -63,17 +56,28 @@ impl Views {
         let few = labels.len() < FEW * classes;
         let cost = if few { COST_OF_FEW } else { COST };
 
-        let dense = svm::fit(&svm::Dense(&vectors), &labels, classes, cost, seed, |_, plane| plane);
         let vocabulary = Vocabulary::fit(terms.iter().copied());
         let sparse: Vec<SparseVector> = terms.iter().map(|t| vocabulary.vector(t)).collect();
         let sparse: Vec<&SparseVector> = sparse.iter().collect();
         let sparse = svm::Sparse { rows: &sparse, width: vocabulary.len() };
-        let kept = svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, plane| prune(&plane));
+        let kept =
+            svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, p| prune(&p.weights, p.bias));
+        let lexical = SparsePlanes::new(vocabulary.len(), kept);
+        let joint = svm::Joint { dense: &vectors, scale: DENSE, sparse };
+        let width = vectors.first().map_or(0, |v| v.len());
+        let both = svm::fit(&joint, &labels, classes, cost, seed, |_, mut plane| {
+            let words = prune(&plane.weights[width..], plane.bias);
+            plane.weights.truncate(width);
+            plane.weights.shrink_to_fit();
+            plane.weights.iter_mut().for_each(|w| *w *= DENSE);
+            (plane.weights, words)
+        });
+        let (planes, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         Self {
-            centres: centres(&vectors, &labels, classes),
-            planes: dense.iter().flat_map(|p| &p.weights).copied().collect(),
-            bias: dense.iter().map(|p| p.bias).collect(),
-            lexical: SparsePlanes::new(vocabulary.len(), kept),
+            centres: centres(&vectors, &labels, rows.labels.len(), classes),
+            planes: planes.concat(),
+            beside: SparsePlanes::new(vocabulary.len(), kept),
+            lexical,
             vocabulary,
         }
     }
@@ -86,18 +90,18 @@ impl Views {
         terms: &Terms,
         neighbours: &[(usize, f32)],
     ) -> Vec<f32> {
-        let classes = self.bias.len();
+        let classes = self.lexical.bias.len();
         let mut scores = vec![0.0; VIEWS * classes];
         let (planes, rest) = scores.split_at_mut(classes);
         let (lexical, rest) = rest.split_at_mut(classes);
         let (votes, centres) = rest.split_at_mut(classes);
         let width = vector.len().max(1);
-        for (score, (plane, bias)) in
-            planes.iter_mut().zip(self.planes.chunks_exact(width).zip(&self.bias))
-        {
-            *score = dot(plane, vector) + bias;
+        let words = self.vocabulary.vector(terms);
+        self.beside.margins(&words, planes);
+        for (score, plane) in planes.iter_mut().zip(self.planes.chunks_exact(width)) {
+            *score += dot(plane, vector);
         }
-        self.lexical.margins(&self.vocabulary.vector(terms), lexical);
+        self.lexical.margins(&words, lexical);
         vote(neighbours, votes);
         for (score, centre) in centres.iter_mut().zip(self.centres.chunks_exact(width)) {
             *score = dot(centre, vector);
@@ -124,34 +128,22 @@ fn vote(neighbours: &[(usize, f32)], votes: &mut [f32]) {
     }
 }
 
-/// The mean vector of each class, without most of what all have in common, of unit length.
-fn centres(vectors: &[&[f32]], labels: &[usize], classes: usize) -> Vec<f32> {
+/// The mean vector of each class, of unit length. Vectors from the `tickets`-th on are the
+/// taxonomy's.
+fn centres(vectors: &[&[f32]], labels: &[usize], tickets: usize, classes: usize) -> Vec<f32> {
     let width = vectors.first().map_or(1, |v| v.len());
     let mut centres = vec![0.0_f32; classes * width];
-    for (vector, label) in vectors.iter().zip(labels) {
+    for (at, (vector, label)) in vectors.iter().zip(labels).enumerate() {
+        let weight = if at < tickets { 1.0 } else { OWN_WORDS };
         for (c, x) in centres[label * width..][..width].iter_mut().zip(*vector) {
-            *c += x;
+            *c += weight * x;
         }
     }
     centres.chunks_exact_mut(width).for_each(unit);
-    let mut common = vec![0.0_f32; width];
-    for centre in centres.chunks_exact(width) {
-        for (m, c) in common.iter_mut().zip(centre) {
-            *m += c * COMMON / classes as f32;
-        }
-    }
-    for centre in centres.chunks_exact_mut(width) {
-        if centre.iter().any(|c| *c != 0.0) {
-            for (c, m) in centre.iter_mut().zip(&common) {
-                *c -= m;
-            }
-            unit(centre);
-        }
-    }
     centres
 }
 
-fn unit(vector: &mut [f32]) {
+pub(super) fn unit(vector: &mut [f32]) {
     let length = dot(vector, vector).sqrt();
     if length > 0.0 {
         for x in vector {

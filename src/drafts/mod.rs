@@ -170,13 +170,14 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
         .iter()
         .filter_map(|c| step(c, &selection.considered, &readable, &kept))
         .collect();
+    let language = spoken(request.language, &readable);
     let around = Around {
         name: template::greeting_name(request.requester, request.settings.tone),
         category: request.category,
-        language: request.language,
+        language,
     };
-    let own = template::pick(request.settings, request.category, request.language);
-    let plain = || template::built_in(request.language, request.settings.tone);
+    let own = template::pick(request.settings, request.category, language);
+    let plain = || template::built_in(language, request.settings.tone);
     // Templates are checked when they are set; should one fail all the same, there is another.
     template::render(own, &steps, around)
         .or_else(|_| template::render(plain(), &steps, around))
@@ -239,6 +240,12 @@ fn general(
 
 fn bare(word: &str) -> String {
     word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+/// The language of the reply: the ticket's, or where it is too short to tell, the closest source's.
+fn spoken<'a>(ticket: &'a str, sources: &[Source<'a>]) -> &'a str {
+    let known = || sources.iter().filter_map(|s| s.language).find(|l| *l != UNDETERMINED);
+    if ticket == UNDETERMINED { known().unwrap_or(ticket) } else { ticket }
 }
 
 fn same_language(source: Option<&str>, ticket: &str) -> bool {

@@ -8,7 +8,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 
 use crate::domain::{Draft, DraftSentence, DraftSettings, DraftTemplate, SentenceKind, Tone};
-use crate::text::sentences;
+use crate::text::{UNDETERMINED, sentences};
 
 /// Characters of a template.
 pub const MAX_TEMPLATE: usize = 8 * 1024;
@@ -229,7 +229,7 @@ pub(super) fn pick<'a>(
 ) -> &'a str {
     let fits = |t: &&DraftTemplate| {
         t.category.as_deref().is_none_or(|c| Some(c) == category)
-            && t.language.as_deref().is_none_or(|l| l == language)
+            && t.language.as_deref().is_none_or(|l| l == language || language == UNDETERMINED)
     };
     let closeness = |t: &&DraftTemplate| {
         2 * usize::from(t.category.is_some()) + usize::from(t.language.is_some())

@@ -51,9 +51,15 @@ impl EncoderError {
     }
 }
 
+fn bert() -> String {
+    "bert".to_owned()
+}
+
 /// The parts of a checkpoint's `config.json` that matter here.
 #[derive(Debug, Clone, Deserialize)]
 struct Config {
+    /// The oldest files do not say it, and are all BERT.
+    #[serde(default = "bert")]
     model_type: String,
     hidden_act: String,
     hidden_size: usize,
@@ -164,6 +170,9 @@ impl Encoder {
             if let Some(&id) = sequence.iter().find(|&&id| id as usize >= vocabulary) {
                 return Err(EncoderError::Token { id, vocabulary });
             }
+        }
+        if sequences.is_empty() {
+            return Ok(Vec::new());
         }
         let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
         let tokens: Vec<(usize, usize)> = sequences

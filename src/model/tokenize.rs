@@ -65,7 +65,8 @@ impl Tokenizer {
     /// The windows are too short for it.
     pub fn prefixed(mut self, prefix: &str) -> Result<Self, TokenizeError> {
         let fault = |e: tokenizers::Error| TokenizeError(e.to_string());
-        let encoding = self.inner.encode(prefix, false).map_err(fault)?;
+        // A tokenizer of pieces makes the blank before a word part of that word's first piece.
+        let encoding = self.inner.encode(prefix.trim_end(), false).map_err(fault)?;
         self.before.extend(encoding.get_ids());
         self.content = self.content.saturating_sub(encoding.len());
         if self.content == 0 {

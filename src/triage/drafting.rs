@@ -84,7 +84,7 @@ impl Triage {
         let fresh_after = fresh_after(self.parts.clock.now(), &settings);
         let sources = sources(neighbours, &quotable, &references, fresh_after);
         let near = neighbours.iter().any(|n| n.score >= drafts::MIN_SIMILARITY);
-        if near && sources.is_empty() {
+        if near && sources.iter().all(|s| s.score < drafts::MIN_SIMILARITY) {
             return refuse(DraftReason::NoResolutionText);
         }
         let keys: Vec<u64> = sources

@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 use self::material::{Material, Plan};
 use super::bundles::{BundleFault, BundleRecord, lacking};
 use super::{Caller, Receipt, Triage, TriageError};
-use crate::classify::{Bundle, BundleManifest, FieldModel, History, Options, Terms, fit};
+use crate::classify::{
+    Bundle, BundleManifest, Calibration, FieldModel, History, Options, Terms, fit,
+};
 use crate::domain::WorkspaceId;
 use crate::domain::ids::hex;
 use crate::inference::InferenceError;
@@ -297,7 +299,7 @@ impl Work {
                 }
                 progress(at * PARTS + done * PARTS / steps.max(1), total);
             };
-            let model = fit(history, None, Options { seed: SEED }, &advance)?;
+            let model = fit(history, Calibration::Folds, Options { seed: SEED }, &advance)?;
             fields.insert(plan.field.name().to_owned(), model);
         }
         Ok((fields, hex(&digest.finalize())))

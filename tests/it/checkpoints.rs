@@ -145,7 +145,7 @@ impl Shape {
             return model.forward(&ids, &mask, &types, None, None, None).unwrap();
         }
         if self.activation == "gelu_new" {
-            config["hidden_act"] = json!("gelu_approximate");
+            config["hidden_act"] = json!("geluapproximate");
         }
         let config: bert::Config = serde_json::from_value(config).unwrap();
         bert::BertModel::load(vars, &config).unwrap().forward(&ids, &types, None).unwrap()

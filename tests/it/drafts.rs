@@ -43,7 +43,11 @@ async fn an_article_is_quoted_cited_redacted_and_erased() {
     assert_eq!(listed["articles"][0]["id"], "KB-1");
     assert_eq!(listed["articles"][0]["stale"], false);
 
-    let suggestion = triage(&desk).await;
+    let asked = json!({
+        "subject": "turn off power saving of the network adapter, VPN drops every few minutes",
+        "requester": "Robin Vale",
+    });
+    let suggestion = desk.triage(asked.clone()).await;
     let draft = &suggestion["draft"];
     let quoted = sources(draft).into_iter().find(|s| s["sources"][0]["kind"] == "article");
     assert!(quoted.is_some(), "{suggestion}");
@@ -53,16 +57,12 @@ async fn an_article_is_quoted_cited_redacted_and_erased() {
     assert!(!suggestion.to_string().contains("anna.berg"), "{suggestion}");
     assert!(draft["text"].as_str().unwrap().starts_with("Hello Robin Vale,"));
 
-    let other = desk.key("hr", deskhand::domain::Scope::Triage).await;
-    let theirs = desk.ask("GET", "/v1/articles", &[("authorization", &other)], &Value::Null).await;
-    assert_eq!(theirs.ok()["articles"], json!([]), "another desk's are another's");
-
     desk.delete("/v1/articles/KB-1").await.ok();
     assert_eq!(desk.delete("/v1/articles/KB-1").await.problem().0, 404);
     let path = format!("/v1/suggestions/{}", suggestion["id"].as_str().unwrap());
     assert_eq!(desk.get(&path).await.ok()["draft"], Value::Null, "what quoted it is gone");
     assert!(desk.files_with("power saving").is_empty());
-    let again = triage(&desk).await;
+    let again = desk.triage(asked).await;
     assert!(sources(&again["draft"]).iter().all(|s| s["sources"][0]["kind"] == "ticket"));
 }
 
@@ -129,7 +129,7 @@ async fn what_agents_take_out_is_drafted_no_more_until_they_take_that_back() {
     let desk = Desk::with(&history).await;
     let quoted = |s: &Value| s["draft"]["text"].as_str().unwrap_or_default().contains("client");
     let mut decided = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         let suggestion = triage(&desk).await;
         assert!(quoted(&suggestion), "{suggestion}");
         let verdict = json!({ "action": "reject", "reason": "wrong_answer" });

@@ -152,5 +152,6 @@ fn what_was_embedded_once_is_taken_from_the_file() {
     let all = remembering().embed_all(&texts, |more| steps.push(more)).unwrap();
     assert_eq!(all[..25], first[..]);
     assert_eq!((steps[0], steps.iter().sum::<usize>()), (25, 40));
-    assert_eq!(all, embedder.embed_all(&texts, |_| {}).unwrap());
+    let afresh = embedder.embed_all(&texts, |_| {}).unwrap();
+    assert!(all.iter().zip(&afresh).all(|(a, b)| cosine(&a.vector, &b.vector) > 0.999_999));
 }

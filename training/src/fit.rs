@@ -1,6 +1,6 @@
 //! `deskhand-train fit`: a bundle from labelled tickets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use deskhand::app;
 use deskhand::backtest::{self, Prepared};
 use deskhand::classify::bundle::FORMAT;
 use deskhand::classify::{
-    Bundle, BundleManifest, ClassWords, FieldModel, History, Options, Terms, fit,
+    Bundle, BundleManifest, Calibration, ClassWords, FieldModel, History, Options, Terms, fit,
 };
 use deskhand::config::Layers;
 use deskhand::domain::{Taxonomy, TicketText};
@@ -21,7 +21,8 @@ use deskhand::model::sha256;
 use crate::finetune::Silent;
 use crate::output::{bar, line};
 
-/// The share of dated tickets that is calibrated on, the latest, where the data name no part for it.
+/// The share of dated tickets that is calibrated on, the latest, where the data name no part for
+/// it. They are learned from too; a model without them tells what it would have said of them.
 const LATEST: f64 = 0.2;
 /// Tickets below which that share would say too little; parts left out in turn say more then.
 const ENOUGH_TO_CALIBRATE: usize = 2_500;
@@ -29,8 +30,9 @@ const ENOUGH_TO_CALIBRATE: usize = 2_500;
 /// Fit a bundle to labelled tickets.
 ///
 /// Subject, body and messages are read, and no other field. Rows of the split `test` are left
-/// alone, `calibration` only calibrates. Without splits the latest fifth of dated tickets
-/// calibrates; else parts left out in turn do, near-duplicates together.
+/// alone, `calibration` only calibrates; without it `valid` or `tune` do, as a model without them
+/// answers them. Without splits that is the latest fifth of dated tickets, else parts left out in
+/// turn, near-duplicates together.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  deskhand-train fit --data tickets.jsonl.gz \
     --labels category,team --out bundle")]
@@ -160,10 +162,18 @@ fn learn_field(
     let words = backtest::describe(&phrases, embedder)?;
     let side = |rows: &[usize]| Side::take(rows, tickets, data, field, &numbers);
     let (learned, calibrated) = (side(&parts.fit), side(&parts.calibrate));
+    let held = learned.positions(&parts.calibrate);
+    let calibration = if calibrated.labels.is_empty() {
+        Calibration::Folds
+    } else if held.is_empty() {
+        Calibration::Apart(calibrated.history(&classes, &words))
+    } else {
+        Calibration::Within(&held)
+    };
     let progress = bar(1, format!("Fitting {field}"));
     let model = fit(
         learned.history(&classes, &words),
-        (!calibrated.labels.is_empty()).then(|| calibrated.history(&classes, &words)),
+        calibration,
         Options { seed: args.seed },
         &|done, of| {
             progress.set_length(of as u64);
@@ -207,16 +217,18 @@ impl Parts {
                 let name = |row: &usize| tickets[*row].split.as_deref().unwrap_or_default();
                 (0..tickets.len()).filter(|row| wanted(name(row))).collect()
             };
+            let apart = of(|name| name == "calibration");
+            let held = of(|name| matches!(name, "valid" | "tune"));
             Self {
                 fit: of(|name| !matches!(name, "test" | "calibration")),
-                calibrate: of(|name| name == "calibration"),
+                calibrate: if apart.is_empty() { held } else { apart },
                 how: "the data's own".to_owned(),
             }
         } else {
             let times: Vec<_> = tickets.iter().map(|t| t.created_at).collect();
             match splits::by_time(&times, &data.groups, LATEST) {
                 Ok(split) if tickets.len() >= ENOUGH_TO_CALIBRATE => Self {
-                    fit: split.train,
+                    fit: (0..tickets.len()).collect(),
                     calibrate: split.test,
                     how: "the latest fifth calibrates".to_owned(),
                 },
@@ -234,6 +246,7 @@ impl Parts {
 
 /// The labelled rows of one part.
 struct Side {
+    rows: Vec<usize>,
     vectors: Vec<Vec<f32>>,
     terms: Vec<Terms>,
     labels: Vec<usize>,
@@ -252,11 +265,18 @@ impl Side {
         let rows: Vec<(usize, usize)> =
             rows.iter().filter_map(|r| Some((*r, number(r)?))).collect();
         Self {
+            rows: rows.iter().map(|(row, _)| *row).collect(),
             vectors: rows.iter().map(|(row, _)| data.vectors[*row].clone()).collect(),
             terms: rows.iter().map(|(row, _)| data.terms[*row].clone()).collect(),
             groups: rows.iter().map(|(row, _)| data.groups[*row]).collect(),
             labels: rows.into_iter().map(|(_, label)| label).collect(),
         }
+    }
+
+    /// Where some of the rows stand.
+    fn positions(&self, rows: &[usize]) -> Vec<usize> {
+        let rows: BTreeSet<usize> = rows.iter().copied().collect();
+        (0..self.rows.len()).filter(|at| rows.contains(&self.rows[*at])).collect()
     }
 
     fn history<'a>(&'a self, classes: &'a [String], words: &'a [ClassWords]) -> History<'a> {

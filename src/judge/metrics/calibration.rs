@@ -1,5 +1,7 @@
 //! Whether probabilities mean what they say.
 
+use serde::Serialize;
+
 use super::super::estimate::{RESAMPLES, bootstrap, quantile};
 use super::super::scores::{ascending, tied};
 use super::super::{Estimate, Outcomes, Scores};
@@ -45,7 +47,7 @@ pub fn log_loss(scores: &Scores) -> f64 {
 }
 
 /// One bin of a reliability diagram.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ReliabilityBin {
     /// The least confidence in it.
     pub low: f32,

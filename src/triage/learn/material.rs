@@ -6,10 +6,9 @@ use std::path::Path;
 
 use futures_util::future::try_join_all;
 
-use crate::classify::{ClassWords, Terms};
+use crate::classify::ClassWords;
 use crate::domain::{LabelField, Labels, Taxonomy, TicketText, WorkspaceId};
 use crate::inference::Lane;
-use crate::model::encoder::normalise;
 use crate::triage::bundles::{BundleFault, marks};
 use crate::triage::{Triage, TriageError};
 
@@ -139,39 +138,24 @@ impl Triage {
         }
         let mut words = Vec::new();
         for label in labels {
-            let name = spoken(label);
-            // As somebody would ask about it, which brings a bare name nearer to real tickets.
-            let mut phrases = vec![format!("I have a question about {name}"), name];
+            let mut more = Vec::new();
             match (field, taxonomy.category(label), taxonomy.team(label)) {
                 (LabelField::Category, Some(category), _) => {
-                    phrases.push(category.description.clone());
-                    phrases.extend(category.examples.iter().cloned());
+                    more.push(category.description.clone());
+                    more.extend(category.examples.iter().cloned());
                 }
-                (_, _, Some(team)) => phrases.push(team.description.clone()),
+                (_, _, Some(team)) => more.push(team.description.clone()),
                 _ => {}
             }
-            phrases.retain(|phrase| !phrase.trim().is_empty());
-            // The question's own words are the same for every label.
-            let terms = Terms::of(&phrases[1..].join("\n"));
-            let mut vector = vec![0.0; self.dimensions()];
+            let phrases = ClassWords::phrases(label, more);
+            let mut embeddings = Vec::with_capacity(phrases.len());
             for some in phrases.chunks(PHRASES) {
                 let embed =
                     |phrase: &String| self.parts.inference.embed(phrase.clone(), Lane::Bulk);
-                for embedding in try_join_all(some.iter().map(embed)).await? {
-                    for (sum, x) in vector.iter_mut().zip(&embedding.vector) {
-                        *sum += x;
-                    }
-                }
+                embeddings.extend(try_join_all(some.iter().map(embed)).await?);
             }
-            normalise(&mut vector);
-            words.push(ClassWords { vector, terms });
+            words.push(ClassWords::new(&phrases, embeddings.iter().map(|e| &e.vector[..])));
         }
         Ok(words)
     }
-}
-
-/// A label as words: `card_arrival` is read as `card arrival`.
-fn spoken(label: &str) -> String {
-    let words = label.replace(['_', '-', '/', '.'], " ");
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -69,7 +69,8 @@ pub(crate) fn tiny_encoder(folder: &Path, seed: u64) -> Manifest {
     let config = json!({
         "hidden_act": "gelu", "hidden_size": HIDDEN, "intermediate_size": UP,
         "layer_norm_eps": 1e-12, "max_position_embeddings": 40, "num_attention_heads": 2,
-        "num_hidden_layers": LAYERS, "vocab_size": vocabulary,
+        "num_hidden_layers": LAYERS, "vocab_size": vocabulary, "type_vocab_size": 2,
+        "model_type": "bert",
     });
     std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     let special = |id: usize, content: &str| {

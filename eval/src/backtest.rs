@@ -143,7 +143,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             RegimeArg::Auto => Regime::Automatic,
             RegimeArg::Described => Regime::Described,
         };
-        let settings = Settings { regime, seed: args.seed, model: fitted };
+        let settings = Settings { regime, seed: args.seed, model: fitted, baselines: true };
         let progress = bar(1, "Fitting and judging");
         let figures = backtest::run(
             &prepared,
@@ -268,6 +268,15 @@ impl Data {
             data.names[at] = name;
         }
         Ok(data)
+    }
+
+    /// Leaves out what is of none of the labels.
+    pub(crate) fn keep_in_scope(&mut self) {
+        let kept: Vec<bool> = self.tickets.iter().map(LabelledTicket::in_scope).collect();
+        let mut of = kept.iter();
+        self.tickets.retain(|_| of.next().is_some_and(|kept| *kept));
+        let mut of = kept.iter();
+        self.labels.retain(|_| of.next().is_some_and(|kept| *kept));
     }
 
     pub(crate) fn prepare(&self, embedder: &deskhand::inference::Embedder) -> Result<Prepared> {

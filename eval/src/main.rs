@@ -10,6 +10,7 @@ mod drafts;
 mod guard;
 mod leave_one_out;
 mod output;
+mod promises;
 mod redaction;
 mod sample;
 mod similar;
@@ -33,6 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Backtest(backtest::Args),
+    Promises(promises::Args),
     LeaveOneOut(leave_one_out::Args),
     Redaction(redaction::Args),
     Sample(sample::Args),
@@ -51,6 +53,7 @@ async fn main() -> Result<ExitCode> {
     let Cli { command, model } = Cli::parse();
     match command {
         Command::Backtest(args) => return backtest::run(&model, args).await,
+        Command::Promises(args) => promises::run(&model, args).await?,
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await?,
         Command::Redaction(args) => redaction::run(&args)?,
         Command::Sample(args) => sample::run(&model, args).await?,

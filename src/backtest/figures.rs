@@ -29,8 +29,8 @@ pub struct Figures {
     pub coverage_at: Vec<CoverageAt>,
     /// Where there are tickets of no label.
     pub oos: Option<OutOfScope>,
-    /// The same tickets by simpler means.
-    pub baselines: Baselines,
+    /// The same tickets by simpler means, if those were asked for.
+    pub baselines: Option<Baselines>,
 }
 
 /// What a target precision was said to come to, and what it came to.

@@ -37,6 +37,8 @@ pub struct Settings<'a> {
     pub seed: u64,
     /// Judges this model instead of fitting one; the rows to learn from are its memory.
     pub model: Option<&'a FieldModel>,
+    /// Whether simpler means are judged on the same tickets.
+    pub baselines: bool,
 }
 
 /// Why there are no figures.
@@ -86,9 +88,11 @@ pub fn run(
         let memory: Vec<usize> =
             rows.iter().copied().filter(|r| known.class(labels[*r]).is_some()).collect();
         pool.score(data, labels, parts, model, &known, &memory);
-        pool.compare(data, labels, parts, names.len(), settings.seed);
+        if settings.baselines {
+            pool.compare(data, labels, parts, names.len(), settings.seed);
+        }
     }
-    pool.figures(names.len(), settings.seed)
+    pool.figures(names.len(), settings)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one call, named where it is made")]
@@ -316,8 +320,8 @@ impl Pool {
         }
     }
 
-    fn figures(self, names: usize, seed: u64) -> Result<Figures, RunError> {
-        let n = self.truth.len();
+    fn figures(self, names: usize, settings: Settings<'_>) -> Result<Figures, RunError> {
+        let (n, seed) = (self.truth.len(), settings.seed);
         // A model may know labels that the data do not have; every row is as wide as the widest.
         let classes = self.answers.iter().map(Vec::len).max().unwrap_or(names);
         let mut probabilities = Vec::with_capacity(n * classes);
@@ -382,11 +386,11 @@ impl Pool {
             brier: metrics::brier_estimate(&scores, seed),
             coverage_at,
             oos,
-            baselines: Baselines {
+            baselines: settings.baselines.then(|| Baselines {
                 majority: share(self.majority),
                 tfidf_lr: self.lexical.map(share),
                 nearest: share(self.nearest),
-            },
+            }),
         })
     }
 }

@@ -121,7 +121,10 @@ impl Bundle {
     /// # Errors
     /// Never, for a manifest that this program has made or read.
     pub fn id(&self) -> String {
-        let manifest = serde_json::to_vec(&self.manifest).unwrap_or_default();
+        let mut manifest = self.manifest.clone();
+        // They follow from the rest, and a decimal may be read back a little differently.
+        manifest.fields.values_mut().for_each(|field| field.metrics = None);
+        let manifest = serde_json::to_vec(&manifest).unwrap_or_default();
         hex(&Sha256::digest(manifest))[..16].to_owned()
     }
 
@@ -240,9 +243,11 @@ fn weights(model: &FieldModel) -> Vec<u8> {
     rest.push(model.temperature);
     rest.extend(model.novelty.weights);
     rest.push(model.novelty.threshold);
-    let parts: [(&str, Dtype, Vec<u8>); 9] = [
+    let parts: [(&str, Dtype, Vec<u8>); 11] = [
         ("centres", Dtype::F32, floats(&model.views.centres)),
         ("planes", Dtype::F32, floats(&model.views.planes)),
+        ("planes.bias", Dtype::F32, floats(&model.views.bias)),
+        ("joint", Dtype::F32, floats(&model.views.joint)),
         ("terms", Dtype::U64, hashes.iter().flat_map(|h| h.to_le_bytes()).collect()),
         ("terms.rarity", Dtype::F32, floats(rarity)),
         ("stack.bias", Dtype::F32, floats(&model.stack.bias)),
@@ -253,7 +258,7 @@ fn weights(model: &FieldModel) -> Vec<u8> {
     ];
     let mut parts: Vec<(String, Dtype, Vec<u8>)> =
         parts.into_iter().map(|(name, kind, bytes)| (name.to_owned(), kind, bytes)).collect();
-    for (name, planes) in [("beside", &model.views.beside), ("words", &model.views.lexical)] {
+    for (name, planes) in [("words", &model.views.lexical), ("joint.words", &model.views.beside)] {
         let starts = planes.starts.iter().flat_map(|s| s.to_le_bytes()).collect();
         let classes = small(&mut planes.classes.iter().copied());
         parts.push((format!("{name}.starts"), Dtype::U32, starts));
@@ -315,8 +320,10 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
     let views = Views {
         centres: floats("centres")?,
         planes: floats("planes")?,
-        beside: planes("beside")?,
+        bias: floats("planes.bias")?,
         lexical: planes("words")?,
+        joint: floats("joint")?,
+        beside: planes("joint.words")?,
         vocabulary,
     };
     let (bias, numbers) = (floats("stack.bias")?, floats("numbers")?);
@@ -326,8 +333,10 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
     let whole = |planes: &SparsePlanes| planes.fit_together(views.vocabulary.len(), classes);
     let fits = classes > 0
         && field.support.len() == classes
+        && views.bias.len() == classes
         && bias.len() == classes
         && views.centres.len() == views.planes.len()
+        && views.centres.len() == views.joint.len()
         && views.centres.len().is_multiple_of(classes)
         && whole(&views.beside)
         && whole(&views.lexical)

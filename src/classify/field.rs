@@ -81,7 +81,7 @@ impl FieldModel {
         self.novelty.threshold
     }
 
-    /// The weights of the views: planes, words, votes, centres.
+    /// The weights of the views: planes, words, votes, centres, joint planes.
     pub fn weights(&self) -> [f32; VIEWS] {
         self.stack.weights
     }

@@ -1,9 +1,9 @@
 //! Labels from a ticket's words, with a probability that means what it says.
 //!
-//! Four views of a ticket are wrong differently, so they are asked together: planes through the
-//! embeddings ([`svm`]), planes through hashed words and pieces of words ([`lexical`]), the vote of
-//! the most similar tickets, and the distance to each class's centre, into which its name and
-//! description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
+//! Five views of a ticket are wrong differently, so they are asked together: planes through the
+//! embeddings ([`svm`]), planes through hashed words and pieces of words ([`lexical`]), planes
+//! through both, the vote of the most similar tickets, and the distance to each class's centre, into
+//! which its name and description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
 //! is fitted on rows that the views have not seen, so its probabilities hold on new tickets. What
 //! is unlike anything seen is told by a detector that learned it from classes hidden from it
 //! (`novelty`). From the same unseen rows come the thresholds that keep a promised precision

@@ -5,7 +5,7 @@
 //! tickets of classes that the views do know.
 
 use super::stack::minimise;
-use super::views::VIEWS;
+use super::views::CENTRES;
 
 /// What speaks for a ticket being of a known class.
 pub(super) const SIGNS: usize = 6;
@@ -42,7 +42,7 @@ pub(super) fn signs(views: &[f32], probabilities: &[f32], neighbours: &[(usize, 
     let few = &neighbours[..neighbours.len().min(5)];
     let near = few.iter().map(|n| n.1).sum::<f32>() / few.len().max(1) as f32;
     let nearest = neighbours.first().map_or(0.0, |n| n.1);
-    [(p / (1.0 - p)).ln(), nearest, near, view(VIEWS - 1), view(0), view(1)]
+    [(p / (1.0 - p)).ln(), nearest, near, view(CENTRES), view(0), view(1)]
 }
 
 impl Novelty {

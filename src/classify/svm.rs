@@ -33,6 +33,34 @@ pub trait Rows: Sync {
     fn square(&self, i: usize) -> f32;
 }
 
+/// Rows of dense vectors.
+#[derive(Debug)]
+pub struct Dense<'a>(pub &'a [&'a [f32]]);
+
+impl Rows for Dense<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn width(&self) -> usize {
+        self.0.first().map_or(0, |row| row.len())
+    }
+
+    fn dot(&self, i: usize, w: &[f32]) -> f32 {
+        dot(self.0[i], w)
+    }
+
+    fn add(&self, i: usize, w: &mut [f32], scale: f32) {
+        for (w, x) in w.iter_mut().zip(self.0[i]) {
+            *w += scale * x;
+        }
+    }
+
+    fn square(&self, i: usize) -> f32 {
+        dot(self.0[i], self.0[i])
+    }
+}
+
 /// Rows of sparse vectors.
 #[derive(Debug)]
 pub struct Sparse<'a> {
@@ -72,17 +100,11 @@ impl Rows for Sparse<'_> {
 #[derive(Debug)]
 pub struct Joint<'a> {
     /// The dense halves.
-    pub dense: &'a [&'a [f32]],
+    pub dense: Dense<'a>,
     /// They are multiplied by it, which is what they weigh beside the sparse ones.
     pub scale: f32,
     /// The sparse halves.
     pub sparse: Sparse<'a>,
-}
-
-impl Joint<'_> {
-    fn split(&self) -> usize {
-        self.dense.first().map_or(0, |row| row.len())
-    }
 }
 
 impl Rows for Joint<'_> {
@@ -91,24 +113,22 @@ impl Rows for Joint<'_> {
     }
 
     fn width(&self) -> usize {
-        self.split() + self.sparse.width
+        self.dense.width() + self.sparse.width
     }
 
     fn dot(&self, i: usize, w: &[f32]) -> f32 {
-        let (dense, sparse) = w.split_at(self.split());
-        self.scale * dot(self.dense[i], dense) + self.sparse.dot(i, sparse)
+        let (dense, sparse) = w.split_at(self.dense.width());
+        self.scale * self.dense.dot(i, dense) + self.sparse.dot(i, sparse)
     }
 
     fn add(&self, i: usize, w: &mut [f32], scale: f32) {
-        let (dense, sparse) = w.split_at_mut(self.split());
-        for (w, x) in dense.iter_mut().zip(self.dense[i]) {
-            *w += scale * self.scale * x;
-        }
+        let (dense, sparse) = w.split_at_mut(self.dense.width());
+        self.dense.add(i, dense, scale * self.scale);
         self.sparse.add(i, sparse, scale);
     }
 
     fn square(&self, i: usize) -> f32 {
-        self.scale * self.scale * dot(self.dense[i], self.dense[i]) + self.sparse.square(i)
+        self.scale * self.scale * self.dense.square(i) + self.sparse.square(i)
     }
 }
 

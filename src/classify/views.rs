@@ -1,4 +1,4 @@
-//! Four views of a ticket, each a score a class.
+//! Five views of a ticket, each a score a class.
 
 use super::lexical::{SparseVector, Terms, Vocabulary};
 use super::sparse::{SparsePlanes, prune};
@@ -8,7 +8,9 @@ use super::words::ClassWords;
 /// Neighbours that vote.
 pub const NEIGHBOURS: usize = 20;
 /// How many views there are.
-pub(super) const VIEWS: usize = 4;
+pub(super) const VIEWS: usize = 5;
+/// Which of them the centres are.
+pub(super) const CENTRES: usize = 3;
 /// Sharpens the vote towards the most similar neighbours: at 0.07 less similar, half a vote.
 const SHARPNESS: f32 = 10.0;
 /// The share of the vote that all classes get alike, so that none is impossible.
@@ -35,12 +37,16 @@ pub(super) struct Rows<'a> {
 pub(super) struct Views {
     /// `classes × dimensions`, of unit length, and 0 for a class that nothing is known of.
     pub(super) centres: Vec<f32>,
-    /// The joint planes' dense half, `classes × dimensions`.
+    /// `classes × dimensions`.
     pub(super) planes: Vec<f32>,
-    /// Their other half.
-    pub(super) beside: SparsePlanes,
+    /// One a class.
+    pub(super) bias: Vec<f32>,
     pub(super) vocabulary: Vocabulary,
     pub(super) lexical: SparsePlanes,
+    /// The joint planes' dense half, `classes × dimensions`.
+    pub(super) joint: Vec<f32>,
+    /// Their other half.
+    pub(super) beside: SparsePlanes,
 }
 
 impl Views {
@@ -63,19 +69,23 @@ impl Views {
         let kept =
             svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, p| prune(&p.weights, p.bias));
         let lexical = SparsePlanes::new(vocabulary.len(), kept);
-        let joint = svm::Joint { dense: &vectors, scale: DENSE, sparse };
+        let dense = svm::Dense(&vectors);
+        let planes = svm::fit(&dense, &labels, classes, cost, seed, |_, plane| plane);
         let width = vectors.first().map_or(0, |v| v.len());
-        let both = svm::fit(&joint, &labels, classes, cost, seed, |_, mut plane| {
+        let joint = svm::Joint { dense, scale: DENSE, sparse };
+        let both = svm::fit(&joint, &labels, classes, cost, seed ^ 2, |_, mut plane| {
             let words = prune(&plane.weights[width..], plane.bias);
             plane.weights.truncate(width);
             plane.weights.shrink_to_fit();
             plane.weights.iter_mut().for_each(|w| *w *= DENSE);
             (plane.weights, words)
         });
-        let (planes, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+        let (joint, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         Self {
             centres: centres(&vectors, &labels, rows.labels.len(), classes),
-            planes: planes.concat(),
+            planes: planes.iter().flat_map(|p| &p.weights).copied().collect(),
+            bias: planes.iter().map(|p| p.bias).collect(),
+            joint: joint.concat(),
             beside: SparsePlanes::new(vocabulary.len(), kept),
             lexical,
             vocabulary,
@@ -90,16 +100,20 @@ impl Views {
         terms: &Terms,
         neighbours: &[(usize, f32)],
     ) -> Vec<f32> {
-        let classes = self.lexical.bias.len();
+        let classes = self.bias.len();
         let mut scores = vec![0.0; VIEWS * classes];
         let (planes, rest) = scores.split_at_mut(classes);
         let (lexical, rest) = rest.split_at_mut(classes);
-        let (votes, centres) = rest.split_at_mut(classes);
+        let (votes, rest) = rest.split_at_mut(classes);
+        let (centres, joint) = rest.split_at_mut(classes);
         let width = vector.len().max(1);
         let words = self.vocabulary.vector(terms);
-        self.beside.margins(&words, planes);
-        for (score, plane) in planes.iter_mut().zip(self.planes.chunks_exact(width)) {
-            *score += dot(plane, vector);
+        planes.copy_from_slice(&self.bias);
+        self.beside.margins(&words, joint);
+        for (scores, planes) in [(planes, &self.planes), (joint, &self.joint)] {
+            for (score, plane) in scores.iter_mut().zip(planes.chunks_exact(width)) {
+                *score += dot(plane, vector);
+            }
         }
         self.lexical.margins(&words, lexical);
         vote(neighbours, votes);

@@ -17,6 +17,8 @@ const MOST: usize = 12;
 /// Sharpens the sources' similarities into weights: a source this much less similar than the best
 /// weighs 1/e of it.
 const TEMPERATURE: f32 = 0.05;
+/// The same where the sources are whole answers to choose from.
+const SURENESS: f32 = 0.05;
 /// What each ground is worth beside the others: agreement among sources, and what a sentence shares
 /// with the ticket. The weight of its source counts once.
 const AGREEMENT: f32 = 1.0;
@@ -84,6 +86,14 @@ pub(super) fn select<'a>(
     for (candidate, value) in candidates.iter_mut().zip(values) {
         candidate.value = value;
     }
+    let mut drafts = vec![mixed(&candidates, length)];
+    drafts.extend((0..sources.len()).map(|at| whole(&candidates, at)));
+    let chosen = closest(drafts, sources, &likelihoods(category, sources));
+    Selection { chosen, considered: candidates }
+}
+
+/// The best sentences of all sources, as long together as an answer usually is.
+fn mixed<'a>(candidates: &[Candidate<'a>], length: f32) -> Vec<Candidate<'a>> {
     let mut best: Vec<&Candidate<'a>> = candidates.iter().collect();
     // Equals stay in their order, so that the same ticket has the same draft.
     best.sort_by(|a, b| b.value.total_cmp(&a.value));
@@ -102,17 +112,55 @@ pub(super) fn select<'a>(
         }
     }
     chosen.sort_by(|a, b| a.place.total_cmp(&b.place).then(a.source.cmp(&b.source)));
-    Selection { chosen, considered: candidates }
+    chosen
+}
+
+/// All that one source says, but for what people take out.
+fn whole<'a>(candidates: &[Candidate<'a>], source: usize) -> Vec<Candidate<'a>> {
+    let of = candidates.iter().filter(|c| c.source == source && c.value > 0.0);
+    of.take(MOST).cloned().collect()
+}
+
+/// The draft that is expected to be most like the answer, were that any of the sources' with the
+/// given likelihoods: the least risk in Bayes' sense (Kumar & Byrne, NAACL 2004).
+fn closest<'a>(
+    drafts: Vec<Vec<Candidate<'a>>>,
+    sources: &[Source<'a>],
+    likelihoods: &[f32],
+) -> Vec<Candidate<'a>> {
+    let answers: Vec<Words> = sources.iter().map(|s| Words::of(s.text)).collect();
+    let expected = |draft: &[Candidate<'a>]| -> f32 {
+        let text: Vec<&str> = draft.iter().map(|c| c.text).collect();
+        let words = Words::of(&text.join(" "));
+        answers.iter().zip(likelihoods).map(|(answer, p)| p * answer.likeness(&words)).sum()
+    };
+    let mut best = (f32::NEG_INFINITY, Vec::new());
+    for draft in drafts {
+        let value = expected(&draft);
+        if value > best.0 {
+            best = (value, draft);
+        }
+    }
+    best.1
+}
+
+/// How likely each source's answer is the one that is wanted; all together 1.
+fn likelihoods(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
+    sharpened(category, sources, SURENESS)
 }
 
 /// What each source counts; all together 1.
 fn weights(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
+    sharpened(category, sources, TEMPERATURE)
+}
+
+fn sharpened(category: Option<&str>, sources: &[Source<'_>], temperature: f32) -> Vec<f32> {
     let best = sources.iter().map(|s| s.score).fold(f32::MIN, f32::max);
     let newest = sources.iter().filter_map(|s| s.at).max();
     let mut weights: Vec<f32> = sources
         .iter()
         .map(|source| {
-            let mut weight = ((source.score - best) / TEMPERATURE).exp();
+            let mut weight = ((source.score - best) / temperature).exp();
             if category.is_some() && source.category.is_some() && source.category != category {
                 weight *= OTHER_CATEGORY;
             }

@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod bundles;
 mod checkpoints;
+mod classify;
 mod cli;
 mod crash;
 mod decisions;

@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::calibrator::Calibrator;
 use super::field::FieldModel;
 use super::lexical::Vocabulary;
 use super::novelty::{Novelty, SIGNS};
@@ -240,7 +241,7 @@ fn weights(model: &FieldModel) -> Vec<u8> {
         predicted.push(class as u16);
     }
     let mut rest = model.stack.weights.to_vec();
-    rest.push(model.temperature);
+    rest.extend(model.calibrator.0);
     rest.extend(model.novelty.weights);
     rest.push(model.novelty.threshold);
     let parts: [(&str, Dtype, Vec<u8>); 11] = [
@@ -341,8 +342,9 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         && whole(&views.beside)
         && whole(&views.lexical)
         && predicted.iter().all(|c| usize::from(*c) < classes)
-        && numbers.len() == VIEWS + 1 + SIGNS + 1 + 1
-        && numbers[VIEWS] > 0.0
+        && numbers.len() == VIEWS + 3 + SIGNS + 1 + 1
+        && numbers[VIEWS] >= 0.0
+        && numbers[VIEWS + 1] >= 0.0
         && confidence.len() == predicted.len()
         && confidence.len() == correct.len();
     if !fits {
@@ -354,10 +356,10 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         classes: field.classes.clone(),
         support: field.support.clone(),
         stack: Stack { weights: std::array::from_fn(|v| numbers[v]), bias },
-        temperature: numbers[VIEWS],
+        calibrator: Calibrator(std::array::from_fn(|at| numbers[VIEWS + at])),
         novelty: Novelty {
-            weights: std::array::from_fn(|s| numbers[VIEWS + 1 + s]),
-            threshold: numbers[VIEWS + 2 + SIGNS],
+            weights: std::array::from_fn(|s| numbers[VIEWS + 3 + s]),
+            threshold: numbers[VIEWS + 4 + SIGNS],
         },
         promises: Promises::new(answers.collect()),
         views,

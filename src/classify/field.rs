@@ -1,5 +1,6 @@
 //! What was learned of one label field.
 
+use super::calibrator::Calibrator;
 use super::lexical::Terms;
 use super::novelty::{self, Novelty};
 use super::promise::Promises;
@@ -49,8 +50,7 @@ pub struct FieldModel {
     pub(super) support: Vec<u32>,
     pub(super) views: Views,
     pub(super) stack: Stack,
-    /// Logits are divided by it.
-    pub(super) temperature: f32,
+    pub(super) calibrator: Calibrator,
     pub(super) novelty: Novelty,
     pub(super) promises: Promises,
 }
@@ -89,20 +89,24 @@ impl FieldModel {
     /// Answers a ticket.
     pub fn predict(&self, query: Query<'_>) -> Prediction {
         let views = self.views.look(query.vector, query.terms, query.neighbours);
-        self.judge(&views, query.neighbours)
+        judge(&self.stack, self.calibrator, &self.novelty, &views, query.neighbours)
     }
+}
 
-    /// From what the views say to an answer.
-    pub(super) fn judge(&self, views: &[f32], neighbours: &[(usize, f32)]) -> Prediction {
-        let mut probabilities = self.stack.logits(views);
-        for z in &mut probabilities {
-            *z /= self.temperature;
-        }
-        softmax(&mut probabilities);
-        let top = top(&probabilities);
-        let signs = novelty::signs(views, &probabilities, neighbours);
-        Prediction { in_scope: self.novelty.in_scope(&signs), probabilities, top }
-    }
+/// From what the views say to an answer.
+pub(super) fn judge(
+    stack: &Stack,
+    calibrator: Calibrator,
+    novelty: &Novelty,
+    views: &[f32],
+    neighbours: &[(usize, f32)],
+) -> Prediction {
+    let mut probabilities = stack.logits(views);
+    softmax(&mut probabilities);
+    let top = top(&probabilities);
+    let in_scope = novelty.in_scope(&novelty::signs(views, &probabilities, neighbours));
+    calibrator.apply(&mut probabilities, top);
+    Prediction { probabilities, top, in_scope }
 }
 
 /// The position of the largest; of equals the first.

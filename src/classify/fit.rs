@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
-use super::field::FieldModel;
+use super::calibrator::Calibrator;
+use super::field::{FieldModel, judge};
 use super::lexical::Terms;
 use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
@@ -18,6 +19,8 @@ use crate::judge::splits;
 const MAX_CELLS: usize = 24_000_000;
 /// Rows that novelty is learned from at most.
 const NOVELTY_ROWS: usize = 4_000;
+/// Rows that are learned from while classes are hidden, at most.
+const NOVELTY_HISTORY: usize = 15_000;
 /// Fewer classes cannot be hidden in turn.
 const NOVELTY_CLASSES: usize = 4;
 /// A history of fewer tickets a class is too small to be judged by parts of it.
@@ -26,8 +29,10 @@ const STACK_ROWS_PER_CLASS: usize = 3;
 /// is more like the one that will answer.
 const FOLDS: usize = 5;
 const FOLDS_OF_SMALL: usize = 10;
-/// Small, in rows times classes.
-const SMALL: usize = 2_000_000;
+/// Small, in rows and in rows times classes.
+const SMALL: (usize, usize) = (12_000, 2_000_000);
+/// Parts of the unseen rows that the weights of the views are fitted without, in turn.
+const CROSS: usize = 4;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
 
@@ -148,7 +153,7 @@ pub fn fit(
     }
     let all: Vec<usize> = (0..n).collect();
     let labels: Vec<u32> = history.labels.iter().map(|l| *l as u32).collect();
-    let k = if n * classes <= SMALL { FOLDS_OF_SMALL } else { FOLDS };
+    let k = if n <= SMALL.0 && n * classes <= SMALL.1 { FOLDS_OF_SMALL } else { FOLDS };
     let known = support.iter().filter(|s| **s > 0).count();
     let enough = n >= STACK_ROWS_PER_CLASS * known && known > 1;
     let folds =
@@ -166,7 +171,7 @@ pub fn fit(
         support,
         views: history.views(&all, options.seed),
         stack: Stack::fixed(fixed, classes),
-        temperature: 1.0,
+        calibrator: Calibrator::default(),
         novelty: Novelty::default(),
         promises: Promises::default(),
     };
@@ -176,9 +181,8 @@ pub fn fit(
         model.stack = Stack::fit(&unseen.views, &unseen.labels, classes);
         step();
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
-        let answers = unseen.answers(&model);
-        model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
-        model.promises = promises(&answers);
+        let stacks = unseen.stacks(classes);
+        settle(&mut model, |model| unseen.answers(model, &stacks));
     }
     match calibration {
         Calibration::Apart(rows) if rows.labels.len() >= CALIBRATION_ROWS => {
@@ -241,21 +245,57 @@ impl Unseen {
         Self { rows, labels, views, neighbours }
     }
 
-    fn answers(&self, model: &FieldModel) -> Vec<Answer> {
+    /// Weights of the views for each part of the rows, fitted to the other parts.
+    fn stacks(&self, classes: usize) -> Vec<Stack> {
+        let size = VIEWS * classes;
+        let part = |of: usize| {
+            let rows = (0..self.rows.len()).filter(|row| row % CROSS != of);
+            let (mut views, mut labels) = (Vec::new(), Vec::new());
+            for row in rows {
+                views.extend_from_slice(&self.views[row * size..][..size]);
+                labels.push(self.labels[row]);
+            }
+            Stack::fit(&views, &labels, classes)
+        };
+        (0..CROSS).map(part).collect()
+    }
+
+    /// Each row's answer by a model that has not seen it, neither its views nor their weights.
+    fn answers(&self, model: &FieldModel, stacks: &[Stack]) -> Vec<Answer> {
         let size = VIEWS * model.classes.len();
         let rows = self.views.chunks_exact(size).zip(&self.neighbours).zip(&self.labels);
-        rows.map(|((views, near), label)| answer(model, views, near, *label)).collect()
+        rows.enumerate()
+            .map(|(row, ((views, near), label))| {
+                answer(model, &stacks[row % CROSS], views, near, *label)
+            })
+            .collect()
     }
 }
 
-fn answer(model: &FieldModel, views: &[f32], near: &[(usize, f32)], label: usize) -> Answer {
-    let prediction = model.judge(views, near);
+fn answer(
+    model: &FieldModel,
+    stack: &Stack,
+    views: &[f32],
+    near: &[(usize, f32)],
+    label: usize,
+) -> Answer {
+    let prediction = judge(stack, model.calibrator, &model.novelty, views, near);
     Answer {
         confidence: prediction.confidence(),
         trust: prediction.trust(),
         correct: prediction.top == label,
         top: prediction.top,
     }
+}
+
+/// Calibrates a model and takes its thresholds from answers that it gives to unseen rows.
+fn settle(model: &mut FieldModel, answers: impl Fn(&FieldModel) -> Vec<Answer>) {
+    model.calibrator = Calibrator::default();
+    let raw: Vec<(f32, bool)> = answers(model).iter().map(|a| (a.confidence, a.correct)).collect();
+    model.calibrator = Calibrator::fit(&raw);
+    let answers = answers(model);
+    model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
+    model.promises = promises(&answers);
 }
 
 fn promises(answers: &[Answer]) -> Promises {
@@ -322,10 +362,11 @@ fn learn_novelty(
         })
         .collect();
     let mut hidden = Vec::new();
+    let learned = sample(history.labels.len(), NOVELTY_HISTORY, options.seed ^ 4);
     for fold in 0..FOLDS {
         let shown = |class: usize| hidden_in[class] != fold;
         let seen: Vec<usize> =
-            (0..history.labels.len()).filter(|i| shown(history.labels[*i])).collect();
+            learned.iter().copied().filter(|i| shown(history.labels[*i])).collect();
         let rows: Vec<usize> = chosen
             .iter()
             .map(|i| unseen.rows[*i])
@@ -388,7 +429,7 @@ fn silence(views: &mut [f32], classes: usize, shown: &impl Fn(usize) -> bool) {
     }
 }
 
-/// Scales the logits, and takes the thresholds, from rows that `views`, fitted on `seen`, have not
+/// Calibrates on rows that `views`, fitted on `seen`, have not
 /// seen.
 fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &Tickets<'_>) {
     let near = nearest(&rows.vectors, &seen.vectors, NEIGHBOURS, |_, _| true);
@@ -401,34 +442,12 @@ fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &T
         .enumerate()
         .map(|(i, near)| views.look(rows.vectors[i], rows.terms[i], near))
         .collect();
-    let logits: Vec<Vec<f32>> = looks.iter().map(|views| model.stack.logits(views)).collect();
-    model.temperature = temperature(&logits, &rows.labels);
-    let answers: Vec<Answer> = looks
-        .iter()
-        .zip(&near)
-        .zip(&rows.labels)
-        .map(|((views, near), label)| answer(model, views, near, *label))
-        .collect();
-    model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
-    model.promises = promises(&answers);
-}
-
-/// The temperature of the highest likelihood (Guo et al. 2017), by golden-section search.
-fn temperature(logits: &[Vec<f32>], labels: &[usize]) -> f32 {
-    let loss = |log: f64| {
-        let t = log.exp() as f32;
-        let surprise = |(z, label): (&Vec<f32>, &usize)| {
-            let mut p: Vec<f32> = z.iter().map(|z| z / t).collect();
-            softmax(&mut p);
-            -f64::from(p[*label].max(1e-12)).ln()
-        };
-        logits.iter().zip(labels).map(surprise).sum::<f64>()
-    };
-    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (-1.5_f64, 1.5_f64);
-    for _ in 0..30 {
-        let (a, b) = (high - ratio * (high - low), low + ratio * (high - low));
-        if loss(a) < loss(b) { high = b } else { low = a }
-    }
-    f64::midpoint(low, high).exp() as f32
+    settle(model, |model| {
+        looks
+            .iter()
+            .zip(&near)
+            .zip(&rows.labels)
+            .map(|((views, near), label)| answer(model, &model.stack, views, near, *label))
+            .collect()
+    });
 }

@@ -4,7 +4,8 @@
 //! embeddings ([`svm`]), planes through hashed words and pieces of words ([`lexical`]), planes
 //! through both, the vote of the most similar tickets, and the distance to each class's centre, into
 //! which its name and description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
-//! is fitted on rows that the views have not seen, so its probabilities hold on new tickets. What
+//! is fitted on rows that the views have not seen, and how often its likeliest class is right is read off
+//! rows that neither has seen (`calibrator`), so its probabilities hold on new tickets. What
 //! is unlike anything seen is told by a detector that learned it from classes hidden from it
 //! (`novelty`). From the same unseen rows come the thresholds that keep a promised precision
 //! (`promise`). All of it is a [`FieldModel`]; a [`Bundle`] is one a label field, on disk.
@@ -12,6 +13,7 @@
 //! Pure but for reading and writing bundles; vectors come in from outside.
 
 pub mod bundle;
+mod calibrator;
 mod field;
 mod fit;
 pub mod lexical;

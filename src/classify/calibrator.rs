@@ -57,22 +57,26 @@ impl Calibrator {
 
     /// Changes probabilities, of which the `top`-th is the largest and stays it.
     pub(super) fn apply(&self, probabilities: &mut [f32], top: usize) {
-        let before = probabilities[top];
-        let second = (0..probabilities.len()).filter(|c| *c != top);
-        let second = second.map(|c| probabilities[c]).fold(0.0, f32::max);
-        let (below, above) = sides(before);
+        let (below, above) = sides(probabilities[top]);
         let [a, b, c] = self.0.map(f64::from);
-        let after = (1.0 / (1.0 + (-(a * below + b * above + c)).exp())) as f32;
-        let rest = 1.0 - before;
-        if rest <= 0.0 {
-            return;
-        }
-        let after = after.max(second / (rest + second));
-        for p in probabilities.iter_mut() {
-            *p *= (1.0 - after) / rest;
-        }
-        probabilities[top] = after;
+        set(probabilities, top, (1.0 / (1.0 + (-(a * below + b * above + c)).exp())) as f32);
     }
+}
+
+/// Makes the likeliest class's probability another one, but not less than any other's; the others
+/// share the rest in the proportion that they had.
+pub(super) fn set(probabilities: &mut [f32], top: usize, to: f32) {
+    let rest = 1.0 - probabilities[top];
+    if rest <= 0.0 {
+        return;
+    }
+    let others = (0..probabilities.len()).filter(|class| *class != top);
+    let second = others.map(|class| probabilities[class]).fold(0.0, f32::max);
+    let to = to.max(second / (rest + second));
+    for p in probabilities.iter_mut() {
+        *p *= (1.0 - to) / rest;
+    }
+    probabilities[top] = to;
 }
 
 #[cfg(test)]

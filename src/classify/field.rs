@@ -1,11 +1,14 @@
 //! What was learned of one label field.
 
-use super::calibrator::Calibrator;
+use super::calibrator::{self, Calibrator};
 use super::lexical::Terms;
 use super::novelty::{self, Novelty};
 use super::promise::Promises;
 use super::stack::{Stack, softmax};
 use super::views::{VIEWS, Views};
+
+/// Two tickets this alike say the same.
+const THE_SAME: f32 = 0.98;
 
 /// A ticket, as a model sees it.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +99,7 @@ impl FieldModel {
 /// From what the views say to an answer.
 pub(super) fn judge(
     stack: &Stack,
-    calibrator: Calibrator,
+    calibration: Calibrator,
     novelty: &Novelty,
     views: &[f32],
     neighbours: &[(usize, f32)],
@@ -105,8 +108,19 @@ pub(super) fn judge(
     softmax(&mut probabilities);
     let top = top(&probabilities);
     let in_scope = novelty.in_scope(&novelty::signs(views, &probabilities, neighbours));
-    calibrator.apply(&mut probabilities, top);
+    calibration.apply(&mut probabilities, top);
+    if let Some(most) = contradiction(neighbours, top).filter(|most| probabilities[top] > *most) {
+        calibrator::set(&mut probabilities, top, most);
+    }
     Prediction { probabilities, top, in_scope }
+}
+
+/// How sure an answer may be at most where the very same ticket has had different labels: about as
+/// often as it had this one.
+fn contradiction(neighbours: &[(usize, f32)], top: usize) -> Option<f32> {
+    let same = || neighbours.iter().filter(|n| n.1 >= THE_SAME);
+    let (all, right) = (same().count(), same().filter(|n| n.0 == top).count());
+    (right < all).then(|| (right as f32 + 0.5) / (all as f32 + 0.5))
 }
 
 /// The position of the largest; of equals the first.

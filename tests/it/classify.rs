@@ -162,9 +162,9 @@ fn the_same_text_under_two_labels_is_never_applied_to_one() {
     for class in 0..4 {
         world.add(class, 100, 1.0, 1);
     }
-    // One text, seventy times under one label and thirty times under the other.
+    // One text, fourteen times under one label and six times under the other.
     let (vector, terms) = (world.vectors[0].clone(), world.terms[0].clone());
-    for n in 0..100 {
+    for n in 0..20 {
         world.vectors.push(vector.clone());
         world.terms.push(terms.clone());
         world.labels.push(usize::from(n % 10 >= 7));

@@ -160,7 +160,8 @@ proptest! {
         let fold = folds(&alone, &labels, 5, seed).unwrap();
         let size = |f: usize| fold.iter().filter(|of| **of == f).count();
         let sizes: Vec<usize> = (0..5).map(size).collect();
-        prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 3, "{:?}", sizes);
+        // Labels are spread first: a fold may have one row more of each of the eight.
+        prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 8, "{:?}", sizes);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! never learned from, near-duplicates never stand on both sides, and every figure has an interval
 //! and a baseline beside it.
 //!
-//! [`prepare`] reads tickets as the service would; [`Parts`] says which rows serve for what;
-//! [`run`] fits, scores and compares.
+//! [`prepare()`] reads tickets as the service would; [`Parts`] says which rows serve for what;
+//! [`run()`] fits, scores and compares.
 
 mod baselines;
 mod figures;

@@ -1,7 +1,7 @@
 //! Verified model files on disk.
 //!
 //! A file whose hash its manifest does not know is trusted when it first comes: its hash is written
-//! to [`PINS`] beside it, in the form that `sha256sum --check` reads, and holds from then on.
+//! to `pinned.sha256` beside it, in the form that `sha256sum --check` reads, and holds from then on.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};

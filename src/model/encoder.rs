@@ -1,6 +1,6 @@
 //! BERT (Devlin et al., arXiv:1810.04805) and its kin as sentence encoders.
 //!
-//! What a checkpoint says of itself decides how it runs; [`super::engine`] does the computing.
+//! What a checkpoint says of itself decides how it runs; `engine` does the computing.
 
 use std::path::Path;
 

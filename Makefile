@@ -64,7 +64,7 @@ deny:
 # Part of every test run on machines that have it.
 deny-if-there:
 	@if [ "$(deny_is_there)" = $(DENY_VERSION) ]; then \
-	  set -x; $(DENY) --offline check --hide-inclusion-graph -A duplicate licenses bans sources; \
+	  set -x; $(CARGO) fetch --quiet && $(DENY) --offline check --hide-inclusion-graph -A duplicate licenses bans sources; \
 	else \
 	  echo "dependencies are not checked: no cargo-deny $(DENY_VERSION) or later (make deny)"; \
 	fi

@@ -18,7 +18,7 @@ const MOST: usize = 12;
 /// weighs 1/e of it.
 const TEMPERATURE: f32 = 0.05;
 /// The same where the sources are whole answers to choose from.
-const SURENESS: f32 = 0.05;
+const SURENESS: f32 = 0.2;
 /// What each ground is worth beside the others: agreement among sources, and what a sentence shares
 /// with the ticket. The weight of its source counts once.
 const AGREEMENT: f32 = 1.0;

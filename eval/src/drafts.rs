@@ -9,16 +9,20 @@ use anyhow::{Context, Result, ensure};
 use deskhand::domain::{Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef};
 use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
 use deskhand::exports::{self, ColumnMap, Options};
+use deskhand::index::MemoryIndex;
 use deskhand::judge::rouge_l;
-use deskhand::text::{self, Rules};
+use deskhand::text::{self, Rules, Terms};
 use deskhand::{sample, triage};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, ModelArgs};
 use crate::output::{bar, line};
+use crate::similar::id;
 
 /// Sources that a draft is offered, as in the service.
 const SOURCES: usize = 20;
+/// Rows among which these are: some are near-duplicates.
+const AMONG: usize = 200;
 /// A ticket more similar than this is the same one again: it would give the answer away.
 const NEAR_DUPLICATE: f32 = 0.95;
 /// Rows without an earlier one to draft from are no test of drafting.
@@ -54,6 +58,9 @@ pub(crate) struct Args {
     /// Questions from elsewhere, put to the history: how many are refused
     #[arg(long, value_name = "FILE")]
     questions: Option<PathBuf>,
+    /// Also write each draft beside what was answered to this file, one JSON object a line
+    #[arg(long, value_name = "FILE", conflicts_with = "questions")]
+    rows: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -150,35 +157,20 @@ impl History {
         drawn
     }
 
-    /// What may be quoted for a ticket, most similar first.
-    fn sources(&self, vectors: &[Vec<f32>], query: &[f32], of: Option<usize>) -> Vec<(usize, f32)> {
-        let until = match of {
-            Some(at) if self.dated => at,
-            _ => self.rows.len(),
-        };
-        let mut found: Vec<(usize, f32)> = (0..until)
-            .filter(|at| Some(*at) != of)
-            .map(|at| (at, dot(query, &vectors[at])))
-            .filter(|(_, score)| of.is_none() || *score < NEAR_DUPLICATE)
-            .collect();
-        found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        found.truncate(SOURCES);
-        found
-    }
-
     fn draft(
         &self,
         text: &str,
         language: &str,
-        found: &[(usize, f32)],
+        found: &[Found],
     ) -> (Result<Draft, drafts::Refusal>, f64) {
         let sources: Vec<Source<'_>> = found
             .iter()
-            .map(|&(at, score)| {
-                let row = &self.rows[at];
+            .map(|found| {
+                let row = &self.rows[found.row];
                 Source {
                     reference: &row.reference,
-                    score,
+                    score: found.cosine,
+                    words: found.words,
                     text: &row.resolution,
                     language: Some(&row.language),
                     category: row.ticket.outcome.category.as_deref(),
@@ -192,7 +184,9 @@ impl History {
             text,
             language,
             // The truth is not known when a draft is made; the nearest source's is the guess.
-            category: found.first().and_then(|f| self.rows[f.0].ticket.outcome.category.as_deref()),
+            category: found
+                .first()
+                .and_then(|f| self.rows[f.row].ticket.outcome.category.as_deref()),
             requester: None,
             settings: &settings,
             votes: &HashMap::new(),
@@ -200,6 +194,62 @@ impl History {
         let start = Instant::now();
         let draft = drafts::draft(&request, &sources);
         (draft, start.elapsed().as_secs_f64() * 1e3)
+    }
+}
+
+/// A row that may be quoted.
+struct Found {
+    row: usize,
+    cosine: f32,
+    /// What its words are worth beside that.
+    words: f32,
+}
+
+/// The rows that may be quoted, searched as the service searches.
+#[derive(Default)]
+struct Library {
+    index: MemoryIndex,
+    /// The first row that is not in it.
+    next: usize,
+}
+
+impl Library {
+    fn of(history: &History, vectors: &[Vec<f32>]) -> Result<Self> {
+        let mut library = Self::default();
+        while library.next < history.rows.len() {
+            library.add(history, vectors)?;
+        }
+        Ok(library)
+    }
+
+    fn add(&mut self, history: &History, vectors: &[Vec<f32>]) -> Result<()> {
+        let terms = Terms::of(&history.rows[self.next].text);
+        self.index.put(
+            id(self.next).context("an id has 16 bytes")?,
+            &vectors[self.next],
+            &terms,
+        )?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// What may be quoted for a ticket, most similar first. Near-duplicates of a row of the history
+    /// are not.
+    fn sources(&self, vector: &[f32], text: &str, of: Option<usize>) -> Vec<Found> {
+        let (terms, own) = (Terms::of(text), of.and_then(id));
+        let apart = |cosine: f32| of.is_none() || cosine < NEAR_DUPLICATE;
+        let all = self.index.most_similar(vector, &terms, AMONG, own);
+        let similar = all.into_iter().filter(|(_, cosine, _)| apart(*cosine)).take(SOURCES);
+        similar
+            .map(|(id, cosine, words)| Found { row: crate::similar::row(id), cosine, words })
+            .collect()
+    }
+
+    /// The rows nearest to one by vector alone, near-duplicates left out.
+    fn nearest(&self, vector: &[f32], of: usize) -> Vec<usize> {
+        let near = self.index.nearest(vector, AMONG, id(of));
+        let apart = near.into_iter().filter(|(_, cosine)| *cosine < NEAR_DUPLICATE);
+        apart.map(|(id, _)| crate::similar::row(id)).collect()
     }
 }
 
@@ -229,17 +279,26 @@ async fn answers(
     vectors: &[Vec<f32>],
     args: &Args,
 ) -> Result<Value> {
-    let drawn = history.drawn(args);
+    let mut drawn = history.drawn(args);
+    drawn.sort_unstable();
+    let mut library =
+        if history.dated { Library::default() } else { Library::of(history, vectors)? };
     let (mut reasons, mut times) = (HashMap::<String, usize>::new(), Vec::new());
     let mut made: Vec<(usize, usize, Draft)> = Vec::new();
     for &at in &drawn {
         let row = &history.rows[at];
-        let found = history.sources(vectors, &vectors[at], Some(at));
+        // What came before it, or all else.
+        while library.next < at && history.dated {
+            library.add(history, vectors)?;
+        }
+        let found = library.sources(&vectors[at], &row.text, Some(at));
         let (draft, time) = history.draft(&row.text, &row.language, &found);
         times.push(time);
         match draft {
             // The baseline answers in the ticket's language too.
-            Ok(draft) => made.push((at, nearest(history, row, &found), draft)),
+            Ok(draft) => {
+                made.push((at, nearest(history, row, &library.nearest(&vectors[at], at)), draft))
+            }
             Err(refusal) => {
                 let reason = serde_json::to_value(refusal.reason)?;
                 *reasons.entry(reason.as_str().unwrap_or_default().to_owned()).or_default() += 1;
@@ -263,6 +322,20 @@ async fn answers(
         let rouge = texts.iter().zip(&truths).map(|(a, b)| rouge_l(a, b)).collect();
         let similar = vectors.iter().zip(&truth).map(|(a, b)| f64::from(dot(a, b))).collect();
         scores.push([rouge, similar]);
+    }
+    if let Some(file) = &args.rows {
+        let mut rows = String::new();
+        for (n, (at, near, draft)) in made.iter().enumerate() {
+            let row = json!({
+                "ticket": history.rows[*at].text, "answer": truths[n], "draft": draft,
+                "nearest": history.rows[*near].resolution,
+                "rouge_l": { "draft": scores[0][0][n], "nearest": scores[1][0][n] },
+                "similarity": { "draft": scores[0][1][n], "nearest": scores[1][1][n] },
+            });
+            rows.push_str(&row.to_string());
+            rows.push('\n');
+        }
+        std::fs::write(file, rows).with_context(|| file.display().to_string())?;
     }
     let share = |n: usize, of: usize| if of == 0 { 0.0 } else { n as f64 / of as f64 };
     let grounded_share = share(grounded.iter().filter(|g| **g).count(), grounded.len());
@@ -302,9 +375,10 @@ async fn questions(
     asked.truncate(args.limit.unwrap_or(usize::MAX));
     let texts: Vec<String> = asked.iter().map(|t| text::clean(&t.ticket.text).text).collect();
     let queries = embed(&desk.app.triage, &texts, "Asking").await?;
+    let library = Library::of(history, vectors)?;
     let mut refused = 0;
     for (text, query) in texts.iter().zip(&queries) {
-        let found = history.sources(vectors, query, None);
+        let found = library.sources(query, text, None);
         let (draft, _) = history.draft(text, text::detect(text), &found);
         refused += usize::from(draft.is_err());
     }
@@ -317,15 +391,15 @@ async fn questions(
 }
 
 /// The most similar ticket whose answer the requester could read.
-fn nearest(history: &History, row: &Row, found: &[(usize, f32)]) -> usize {
+fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
     let readable = |at: &usize| {
         let language = &history.rows[*at].language;
         language == &row.language
             || language == text::UNDETERMINED
             || row.language == text::UNDETERMINED
     };
-    let mut sources = found.iter().map(|f| f.0);
-    sources.clone().find(readable).or_else(|| sources.next()).unwrap_or_default()
+    let mut rows = found.iter().copied();
+    rows.clone().find(readable).or_else(|| rows.next()).unwrap_or_default()
 }
 
 /// A draft without its template's words.

@@ -75,12 +75,11 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     let mut worth = 0.0;
     for (query, hits) in &task.queries {
         let (query, own) = (*query, Some(ids[*query]));
-        let rows = |found: Vec<(TicketId, f32)>| -> Vec<usize> {
-            found.iter().map(|(id, _)| row(*id)).collect()
-        };
+        let rows = |found: Vec<TicketId>| -> Vec<usize> { found.into_iter().map(row).collect() };
         let found = index.most_similar(&vectors[query], &terms[query], K, own);
-        both.add(&rows(found), hits);
-        dense.add(&rows(index.nearest(&vectors[query], K, own)), hits);
+        both.add(&rows(found.into_iter().map(|f| f.0).collect()), hits);
+        let nearest = index.nearest(&vectors[query], K, own);
+        dense.add(&rows(nearest.into_iter().map(|n| n.0).collect()), hits);
         let scores = lexical.scores(&terms[query]);
         let scores = scores.iter().enumerate().map(|(slot, &score)| (score, slots[&slot]));
         let mut best: Vec<_> = scores.filter(|&(s, row)| s > 0.0 && row != query).collect();
@@ -215,10 +214,16 @@ async fn embed(model: &ModelArgs, texts: &[String]) -> Result<Vec<Vec<f32>>> {
 
 /// An id for each row, by its position.
 fn ids(rows: usize) -> Option<Vec<TicketId>> {
-    (0..rows).map(|row| TicketId::from_slice(&(row as u128).to_be_bytes())).collect()
+    (0..rows).map(id).collect()
 }
 
-fn row(id: TicketId) -> usize {
+/// A row's place as an id.
+pub(crate) fn id(row: usize) -> Option<TicketId> {
+    TicketId::from_slice(&(row as u128).to_be_bytes())
+}
+
+/// The place that an id is.
+pub(crate) fn row(id: TicketId) -> usize {
     u128::from_be_bytes(*id.as_bytes()) as usize
 }
 

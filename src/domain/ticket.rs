@@ -108,6 +108,9 @@ pub struct Neighbour {
     pub ticket_id: TicketId,
     /// Cosine similarity to the query, −1 to 1.
     pub score: f32,
+    /// What the words that it shares with the query are worth beside that; 0 where they were not
+    /// asked for.
+    pub words: f32,
     /// Its subject line.
     pub subject: String,
     /// Its outcome.

@@ -49,6 +49,8 @@ pub struct Source<'a> {
     pub reference: &'a SourceRef,
     /// Cosine of the ticket to it, −1 to 1.
     pub score: f32,
+    /// What the words that they share are worth beside that.
+    pub words: f32,
     /// How it was solved, or what the article says.
     pub text: &'a str,
     /// ISO 639-1, if known.

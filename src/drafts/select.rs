@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::words::Words;
 use super::{Source, Votes, sentence_key};
+use crate::judge::rouge_l;
 use crate::text::sentences;
 
 /// Sources that are read, best first.
@@ -17,14 +18,18 @@ const MOST: usize = 12;
 /// Sharpens the sources' similarities into weights: a source this much less similar than the best
 /// weighs 1/e of it.
 const TEMPERATURE: f32 = 0.05;
-/// The same where the sources are whole answers to choose from.
-const SURENESS: f32 = 0.2;
+/// At this similarity it is as likely as not that a source's answer is the very one that is wanted;
+/// and how fast the odds of that grow: by e with each such step.
+const SAME_CASE: f32 = 0.85;
+const STEP: f32 = 0.05;
+/// Otherwise it could have been answered like any of them, the more similar a little rather.
+const VAGUE: f32 = 1.0;
 /// What each ground is worth beside the others: agreement among sources, and what a sentence shares
 /// with the ticket. The weight of its source counts once.
 const AGREEMENT: f32 = 1.0;
 const RELEVANCE: f32 = 2.0;
-/// The length of a draft against that of its sources, weighted.
-const LENGTH: f32 = 1.3;
+/// Lengths that a draft may have against that of its sources, weighted.
+const LENGTHS: [f32; 2] = [1.0, 1.3];
 /// Two sentences more alike than this say the same.
 const SAME: f32 = 0.6;
 /// A source of another category, or one that is out of date, counts by this much.
@@ -86,39 +91,50 @@ pub(super) fn select<'a>(
     for (candidate, value) in candidates.iter_mut().zip(values) {
         candidate.value = value;
     }
-    let mut drafts = vec![mixed(&candidates, length)];
-    drafts.extend((0..sources.len()).map(|at| whole(&candidates, at)));
+    let mut drafts = Vec::new();
+    for length in LENGTHS.map(|l| l * length) {
+        let mut mixed = filled(Vec::new(), &candidates, length);
+        mixed.sort_by(|a, b| a.place.total_cmp(&b.place).then(a.source.cmp(&b.source)));
+        drafts.push(mixed);
+        drafts.extend((0..sources.len()).map(|at| extended(&candidates, at, length)));
+    }
     let chosen = closest(drafts, sources, &likelihoods(category, sources));
     Selection { chosen, considered: candidates }
 }
 
-/// The best sentences of all sources, as long together as an answer usually is.
-fn mixed<'a>(candidates: &[Candidate<'a>], length: f32) -> Vec<Candidate<'a>> {
-    let mut best: Vec<&Candidate<'a>> = candidates.iter().collect();
+/// What is there, and the best sentences beside it up to a length.
+fn filled<'a>(
+    mut chosen: Vec<Candidate<'a>>,
+    candidates: &[Candidate<'a>],
+    length: f32,
+) -> Vec<Candidate<'a>> {
+    let mut best: Vec<&Candidate<'a>> = candidates.iter().filter(|c| c.value > 0.0).collect();
     // Equals stay in their order, so that the same ticket has the same draft.
     best.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let (mut chosen, mut taken) = (Vec::<Candidate<'a>>::new(), 0.0);
+    let mut taken: f32 = chosen.iter().map(|c| c.words.weight()).sum();
     for candidate in best {
-        let weight = candidate.words.weight();
-        let repeats = chosen.iter().any(|c| c.words.likeness(&candidate.words) > SAME);
-        let fits = chosen.is_empty() || taken + weight / 2.0 <= LENGTH * length;
-        if candidate.value <= 0.0 || repeats || !fits {
-            continue;
-        }
-        taken += weight;
-        chosen.push(candidate.clone());
-        if taken >= LENGTH * length || chosen.len() == MOST {
+        if taken >= length || chosen.len() >= MOST {
             break;
         }
+        let weight = candidate.words.weight();
+        let repeats = chosen.iter().any(|c| c.words.likeness(&candidate.words) > SAME);
+        let fits = chosen.is_empty() || taken + weight / 2.0 <= length;
+        if !repeats && fits {
+            taken += weight;
+            chosen.push(candidate.clone());
+        }
     }
-    chosen.sort_by(|a, b| a.place.total_cmp(&b.place).then(a.source.cmp(&b.source)));
     chosen
 }
 
-/// All that one source says, but for what people take out.
-fn whole<'a>(candidates: &[Candidate<'a>], source: usize) -> Vec<Candidate<'a>> {
-    let of = candidates.iter().filter(|c| c.source == source && c.value > 0.0);
-    of.take(MOST).cloned().collect()
+/// All that one source says, but for what people take out; then what others add to it, up to a
+/// length.
+fn extended<'a>(candidates: &[Candidate<'a>], source: usize, length: f32) -> Vec<Candidate<'a>> {
+    let own = candidates.iter().filter(|c| c.source == source && c.value > 0.0);
+    let mut chosen = filled(own.take(MOST).cloned().collect(), candidates, length);
+    let other = |c: &Candidate<'_>| (c.source != source, c.source);
+    chosen.sort_by(|a, b| other(a).cmp(&other(b)).then(a.place.total_cmp(&b.place)));
+    chosen
 }
 
 /// The draft that is expected to be most like the answer, were that any of the sources' with the
@@ -131,8 +147,12 @@ fn closest<'a>(
     let answers: Vec<Words> = sources.iter().map(|s| Words::of(s.text)).collect();
     let expected = |draft: &[Candidate<'a>]| -> f32 {
         let text: Vec<&str> = draft.iter().map(|c| c.text).collect();
-        let words = Words::of(&text.join(" "));
-        answers.iter().zip(likelihoods).map(|(answer, p)| p * answer.likeness(&words)).sum()
+        let text = text.join(" ");
+        let words = Words::of(&text);
+        let like = |(source, answer): (&Source<'_>, &Words)| {
+            f32::midpoint(answer.likeness(&words), rouge_l(&text, source.text) as f32)
+        };
+        sources.iter().zip(&answers).map(like).zip(likelihoods).map(|(like, p)| p * like).sum()
     };
     let mut best = (f32::NEG_INFINITY, Vec::new());
     for draft in drafts {
@@ -146,35 +166,36 @@ fn closest<'a>(
 
 /// How likely each source's answer is the one that is wanted; all together 1.
 fn likelihoods(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
-    sharpened(category, sources, SURENESS)
+    shares(category, sources, |score| (score / VAGUE).exp() + ((score - SAME_CASE) / STEP).exp())
 }
 
 /// What each source counts; all together 1.
 fn weights(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
-    sharpened(category, sources, TEMPERATURE)
+    let best = sources.iter().map(|s| s.score + s.words).fold(f32::MIN, f32::max);
+    shares(category, sources, |score| ((score - best) / TEMPERATURE).exp())
 }
 
-fn sharpened(category: Option<&str>, sources: &[Source<'_>], temperature: f32) -> Vec<f32> {
-    let best = sources.iter().map(|s| s.score).fold(f32::MIN, f32::max);
+/// Shares by what a source's similarity is worth, its category and its age.
+fn shares(category: Option<&str>, sources: &[Source<'_>], worth: impl Fn(f32) -> f32) -> Vec<f32> {
     let newest = sources.iter().filter_map(|s| s.at).max();
-    let mut weights: Vec<f32> = sources
+    let mut shares: Vec<f32> = sources
         .iter()
         .map(|source| {
-            let mut weight = ((source.score - best) / temperature).exp();
+            let mut share = worth(source.score + source.words) * freshness(source.at, newest);
             if category.is_some() && source.category.is_some() && source.category != category {
-                weight *= OTHER_CATEGORY;
+                share *= OTHER_CATEGORY;
             }
             if source.stale {
-                weight *= OUT_OF_DATE;
+                share *= OUT_OF_DATE;
             }
-            weight * freshness(source.at, newest)
+            share
         })
         .collect();
-    let total: f32 = weights.iter().sum();
-    for weight in &mut weights {
-        *weight /= total.max(f32::MIN_POSITIVE);
+    let total: f32 = shares.iter().sum();
+    for share in &mut shares {
+        *share /= total.max(f32::MIN_POSITIVE);
     }
-    weights
+    shares
 }
 
 fn freshness(at: Option<Timestamp>, newest: Option<Timestamp>) -> f32 {
@@ -224,7 +245,16 @@ mod tests {
         let reference = SourceRef { kind: SourceKind::Ticket, id: id.to_string() };
         // As long as the test.
         let reference = Box::leak(Box::new(reference));
-        Source { reference, score, text, language: None, category: None, at: None, stale: false }
+        Source {
+            reference,
+            score,
+            words: 0.0,
+            text,
+            language: None,
+            category: None,
+            at: None,
+            stale: false,
+        }
     }
 
     fn chosen(ticket: &str, sources: &[Source<'_>], votes: &HashMap<u64, Votes>) -> Vec<String> {

@@ -24,6 +24,7 @@ impl Case {
             .map(|((score, language, text), reference)| Source {
                 reference,
                 score: *score,
+                words: 0.0,
                 text,
                 language: Some(language),
                 category: Some("VPN"),

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, RwLock};
 
 use super::memory::MemoryIndex;
-use super::{IndexError, TicketIndex};
+use super::{Both, IndexError, TicketIndex};
 use crate::domain::{Neighbour, Ranking, TicketId, WorkspaceId};
 use crate::store::{EntryChange, Store};
 use crate::text::Terms;
@@ -65,17 +65,37 @@ impl EmbeddedIndex {
         }
     }
 
-    /// Looks something up in the newest state, and shows it.
-    async fn find(
+    /// Looks things up in the newest state, and shows them. The store is asked once.
+    async fn find<const N: usize>(
         &self,
         workspace: &WorkspaceId,
-        look_up: impl FnOnce(&MemoryIndex) -> Vec<(TicketId, f32)> + Send + 'static,
-    ) -> Result<Vec<Neighbour>, IndexError> {
+        look_up: impl FnOnce(&MemoryIndex) -> [Vec<Hit>; N] + Send + 'static,
+    ) -> Result<[Vec<Neighbour>; N], IndexError> {
         let view = self.view(workspace).await?.read_owned().await;
         let in_place = view.tickets.numbers() <= SCAN_IN_PLACE;
         let found = run(in_place, move || look_up(&view.tickets)).await?;
-        Ok(self.store.neighbours(workspace, &self.encoder, &found).await?)
+        let mut wanted: Vec<(TicketId, f32)> = Vec::new();
+        for &(id, cosine, _) in found.iter().flatten() {
+            if wanted.iter().all(|w| w.0 != id) {
+                wanted.push((id, cosine));
+            }
+        }
+        let shown = self.store.neighbours(workspace, &self.encoder, &wanted).await?;
+        Ok(found.map(|hits| {
+            let show = |(id, _, words)| {
+                let neighbour = shown.iter().find(|n| n.ticket_id == id)?;
+                Some(Neighbour { words, ..neighbour.clone() })
+            };
+            hits.into_iter().filter_map(show).collect()
+        }))
     }
+}
+
+/// A ticket with its cosine, and what its words are worth beside that.
+type Hit = (TicketId, f32, f32);
+
+fn nearest(tickets: &MemoryIndex, vector: &[f32], k: usize, exclude: Option<TicketId>) -> Vec<Hit> {
+    tickets.nearest(vector, k, exclude).into_iter().map(|(id, score)| (id, score, 0.0)).collect()
 }
 
 #[async_trait]
@@ -88,8 +108,9 @@ impl TicketIndex for EmbeddedIndex {
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError> {
         let vector = vector.to_vec();
-        let nearest = move |tickets: &MemoryIndex| tickets.nearest(&vector, k, exclude);
-        self.find(workspace, nearest).await
+        let [nearest] =
+            self.find(workspace, move |tickets| [nearest(tickets, &vector, k, exclude)]).await?;
+        Ok(nearest)
     }
 
     fn ranking(&self) -> Ranking {
@@ -105,8 +126,27 @@ impl TicketIndex for EmbeddedIndex {
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError> {
         let (vector, terms) = (vector.to_vec(), terms.clone());
-        let both = move |tickets: &MemoryIndex| tickets.most_similar(&vector, &terms, k, exclude);
-        self.find(workspace, both).await
+        let [similar] = self
+            .find(workspace, move |tickets| [tickets.most_similar(&vector, &terms, k, exclude)])
+            .await?;
+        Ok(similar)
+    }
+
+    async fn both(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        terms: &Terms,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Result<Both, IndexError> {
+        let (vector, terms) = (vector.to_vec(), terms.clone());
+        let look_up = move |tickets: &MemoryIndex| {
+            let similar = tickets.most_similar(&vector, &terms, k, exclude);
+            [nearest(tickets, &vector, k, exclude), similar]
+        };
+        let [nearest, similar] = self.find(workspace, look_up).await?;
+        Ok(Both { nearest, similar })
     }
 
     async fn count(&self, workspace: &WorkspaceId) -> Result<u64, IndexError> {

@@ -82,21 +82,23 @@ impl MemoryIndex {
         self.packed.nearest(vector, k, self.row(exclude), |_| 0.0)
     }
 
-    /// The `k` tickets most like a text by its vector and its words, with their cosines, best
-    /// first, equals by id: those with the largest cosine plus [`LEXICAL_WEIGHT`] times BM25.
+    /// The `k` tickets most like a text by its vector and its words, best first, equals by id: those
+    /// with the largest cosine plus [`LEXICAL_WEIGHT`] times BM25. Each with the one and the other.
     pub fn most_similar(
         &self,
         vector: &[f32],
         terms: &Terms,
         k: usize,
         exclude: Option<TicketId>,
-    ) -> Vec<(TicketId, f32)> {
+    ) -> Vec<(TicketId, f32, f32)> {
         let scores = self.lexical.scores(terms);
         let by_words = |row: usize| {
             let slot = self.slots[row];
             slot.map_or(0.0, |slot| LEXICAL_WEIGHT * scores[slot as usize])
         };
-        self.packed.nearest(vector, k, self.row(exclude), by_words)
+        let found = self.packed.nearest(vector, k, self.row(exclude), &by_words);
+        let words = |id| self.row(Some(id)).map_or(0.0, &by_words);
+        found.into_iter().map(|(id, cosine)| (id, cosine, words(id))).collect()
     }
 
     fn row(&self, id: Option<TicketId>) -> Option<usize> {
@@ -160,13 +162,14 @@ mod tests {
             let expected = |by_words: &dyn Fn(&u8) -> f32| {
                 let others = truth.iter().filter(|(ticket, _)| Some(**ticket) != exclude);
                 let mut all: Vec<_> =
-                    others.map(|(t, (v, _))| (cosine(v) + by_words(t), id(*t), cosine(v))).collect();
-                all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                    others.map(|(t, (v, _))| (id(*t), cosine(v), by_words(t))).collect();
+                all.sort_by(|a, b| (b.1 + b.2).total_cmp(&(a.1 + a.2)).then(a.0.cmp(&b.0)));
                 all.truncate(k);
-                all.into_iter().map(|(_, id, cosine)| (id, cosine)).collect::<Vec<_>>()
+                all
             };
             let exclude = exclude.map(id);
-            prop_assert_eq!(index.nearest(&query, k, exclude), expected(&|_| 0.0));
+            let nearest = index.nearest(&query, k, exclude).into_iter();
+            prop_assert_eq!(nearest.map(|n| (n.0, n.1, 0.0)).collect::<Vec<_>>(), expected(&|_| 0.0));
             let found = index.most_similar(&query, &Terms::of(&words), k, exclude);
             prop_assert_eq!(found, expected(&by_words));
         }
@@ -179,7 +182,9 @@ mod tests {
             index.put(id(n), &[1.0, 0.0], &Terms::of(text)).unwrap();
         }
         let found = index.most_similar(&[1.0, 0.0], &Terms::of("code 0x80040115"), 2, None);
-        assert_eq!(found, [(id(2), 1.0), (id(1), 1.0)]);
+        let [(first, cosine, words), (second, _, none)] = found[..] else { panic!("{found:?}") };
+        assert_eq!((first, cosine, second, none), (id(2), 1.0, id(1), 0.0));
+        assert!(words > 0.0);
         assert_eq!(index.put(id(2), &[1.0], &Terms::default()), Err(OtherLength));
         assert_eq!(index.len(), 2, "the old one does not stay under a new name");
     }

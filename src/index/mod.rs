@@ -56,6 +56,15 @@ pub struct Entry {
     pub language: Option<String>,
 }
 
+/// The resolved tickets most like a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Both {
+    /// By its vector, best first.
+    pub nearest: Vec<Neighbour>,
+    /// By what [`TicketIndex::ranking`] says, best first.
+    pub similar: Vec<Neighbour>,
+}
+
 /// An index over the vectors of one encoder.
 #[async_trait]
 pub trait TicketIndex: Send + Sync {
@@ -86,6 +95,19 @@ pub trait TicketIndex: Send + Sync {
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError> {
         self.search(workspace, vector, k, exclude).await
+    }
+
+    /// What [`TicketIndex::search`] and [`TicketIndex::similar`] find, in one look.
+    async fn both(
+        &self,
+        workspace: &WorkspaceId,
+        vector: &[f32],
+        _terms: &Terms,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> Result<Both, IndexError> {
+        let nearest = self.search(workspace, vector, k, exclude).await?;
+        Ok(Both { similar: nearest.clone(), nearest })
     }
 
     /// How many tickets of the workspace it can find.

@@ -180,6 +180,7 @@ fn sources<'a>(
         Some(Source {
             reference,
             score: n.score,
+            words: n.words,
             text: n.outcome.resolution.as_deref()?,
             language: n.language.as_deref(),
             category: n.outcome.category.as_deref(),
@@ -190,6 +191,7 @@ fn sources<'a>(
     let articles = passages.iter().zip(articles).map(|(&(passage, score), reference)| Source {
         reference,
         score,
+        words: 0.0,
         text: &passage.text,
         language: Some(&passage.article.language),
         category: passage.article.category.as_deref(),
@@ -197,6 +199,6 @@ fn sources<'a>(
         stale: passage.article.updated_at < fresh_after,
     });
     let mut sources: Vec<Source<'a>> = tickets.chain(articles).collect();
-    sources.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sources.sort_by(|a, b| (b.score + b.words).total_cmp(&(a.score + a.words)));
     sources
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
-use super::{SHOWN, Triage, TriageError, similar};
+use super::{NEIGHBOURS, Triage, TriageError, similar};
 use crate::domain::{Degraded, Neighbour, Ranking, Similar, TicketId, TicketText, WorkspaceId};
-use crate::index::IndexError;
+use crate::index::{Both, IndexError};
 use crate::inference::{InferenceError, Lane};
 use crate::store::WorkspaceSettings;
 use crate::text::{self, Rules, Terms};
@@ -112,25 +112,37 @@ impl Triage {
         self.parts.index.ranking()
     }
 
-    /// The tickets most like one, by vector and words. An index that knows no words has given its
-    /// answer with the nearest ones.
-    pub(super) async fn most_similar(
+    /// The resolved tickets most like one, or none where the index does not answer.
+    pub(super) async fn neighbours(
         &self,
         workspace: &WorkspaceId,
         vector: &[f32],
         terms: &Terms,
-        nearest: &[Neighbour],
-        exclude: Option<TicketId>,
-    ) -> Vec<Neighbour> {
-        let nearest = &nearest[..nearest.len().min(SHOWN)];
-        if self.ranking() == Ranking::Vector || nearest.is_empty() {
-            return nearest.to_vec();
+        known: Option<TicketId>,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<Both, TriageError> {
+        let search = async {
+            match self.ranking() {
+                Ranking::VectorAndWords => {
+                    self.parts.index.both(workspace, vector, terms, NEIGHBOURS, known).await
+                }
+                Ranking::Vector => {
+                    let nearest = self.search(workspace, vector, NEIGHBOURS, known).await?;
+                    Ok(Both { similar: nearest.clone(), nearest })
+                }
+            }
+        };
+        match search.await {
+            Ok(found) => Ok(found),
+            // An index that asks for a pause gets one: the caller comes back.
+            Err(error @ IndexError::Overloaded { .. }) => Err(error.into()),
+            // An answer without it is better than none, and says so.
+            Err(error) => {
+                tracing::warn!(%error, "similarity search failed; answering without it");
+                degraded.push(Degraded::Index);
+                Ok(Both::default())
+            }
         }
-        let found = self.parts.index.similar(workspace, vector, terms, SHOWN, exclude).await;
-        found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "search by words failed; showing the nearest");
-            nearest.to_vec()
-        })
     }
 
     /// The resolved tickets most like a text, best first, at most `k`, and what the search had to

@@ -36,7 +36,7 @@ use crate::domain::{
     Clock, Decision, Degraded, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
-use crate::index::{ExternalIndex, IndexError, TicketIndex};
+use crate::index::{Both, ExternalIndex, TicketIndex};
 use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
@@ -311,13 +311,11 @@ impl Triage {
         timings.embed = milliseconds(at);
 
         let at = Instant::now();
-        let neighbours = match &vector {
-            Some(vector) => self.neighbours(workspace, vector, known, &mut degraded).await?,
-            None => Vec::new(),
-        };
-        let shown = match &vector {
-            Some(vector) => self.most_similar(workspace, vector, &terms, &neighbours, known).await,
-            None => Vec::new(),
+        let Both { nearest: neighbours, similar: alike } = match &vector {
+            Some(vector) => {
+                self.neighbours(workspace, vector, &terms, known, &mut degraded).await?
+            }
+            None => Both::default(),
         };
         timings.search = milliseconds(at);
 
@@ -347,7 +345,7 @@ impl Triage {
             language,
             category: category.label.as_deref(),
             certain: category.decision != Decision::Abstain,
-            neighbours: &neighbours,
+            neighbours: &alike,
             vector: vector.as_deref(),
         };
         let draft = self.draft(workspace, &occasion).await?;
@@ -362,7 +360,7 @@ impl Triage {
             category,
             team,
             priority,
-            similar: shown.into_iter().map(similar).collect(),
+            similar: alike.into_iter().take(SHOWN).map(similar).collect(),
             draft_reason: draft.as_ref().err().map(|r| r.reason),
             draft_question: draft.as_ref().err().and_then(|r| r.question.map(str::to_owned)),
             draft: draft.ok(),
@@ -396,27 +394,6 @@ impl Triage {
         }
         let embedding = self.parts.inference.embed(text.to_owned(), lane).await?;
         Ok((Some(embedding.vector), embedding.truncated))
-    }
-
-    /// The most similar resolved tickets, or none where the index does not answer.
-    async fn neighbours(
-        &self,
-        workspace: &WorkspaceId,
-        vector: &[f32],
-        known: Option<TicketId>,
-        degraded: &mut Vec<Degraded>,
-    ) -> Result<Vec<Neighbour>, TriageError> {
-        match self.search(workspace, vector, NEIGHBOURS, known).await {
-            Ok(neighbours) => Ok(neighbours),
-            // An index that asks for a pause gets one: the caller comes back.
-            Err(error @ IndexError::Overloaded { .. }) => Err(error.into()),
-            // An answer without it is better than none, and says so.
-            Err(error) => {
-                tracing::warn!(%error, "similarity search failed; answering without it");
-                degraded.push(Degraded::Index);
-                Ok(Vec::new())
-            }
-        }
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.

@@ -133,6 +133,7 @@ mod tests {
         Neighbour {
             ticket_id: TicketId::new(Uuid::nil()),
             score,
+            words: 0.0,
             subject: String::new(),
             outcome: Outcome { category: Some(category.to_owned()), ..Outcome::default() },
             language: None,

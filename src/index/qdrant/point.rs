@@ -78,6 +78,7 @@ pub(super) fn to_neighbour(
         ticket_id,
         // Adding zero makes −0 into 0: equal scores must be equal to the bit.
         score: point.score + 0.0,
+        words: 0.0,
         subject: fields.text("subject")?.ok_or("it has no subject")?,
         outcome: Outcome {
             category: fields.text("category")?,

@@ -265,27 +265,38 @@ impl Records for SqlStore {
         encoder: &str,
         found: &[(TicketId, f32)],
     ) -> Result<Vec<Neighbour>, StoreError> {
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<String> = (3..found.len() + 3).map(|n| format!("${n}")).collect();
+        let statement = format!(
+            "SELECT e.ticket_id, e.subject, t.language, t.category, t.team, t.priority,
+                 e.resolution, t.resolved_at, t.handling_minutes
+             FROM entries e JOIN tickets t ON t.id = e.ticket_id AND t.workspace = e.workspace
+             WHERE e.workspace = $1 AND e.encoder = $2 AND e.listed = 1 AND e.ticket_id IN ({})",
+            places.join(", ")
+        );
+        let mut query =
+            sqlx::query(AssertSqlSafe(statement)).bind(workspace.as_str()).bind(encoder);
+        for (id, _) in found {
+            query = query.bind(&id.as_bytes()[..]);
+        }
         let mut connection = self.readers.acquire().await?;
+        let mut shown = HashMap::new();
+        for row in query.fetch_all(&mut *connection).await? {
+            let id: Vec<u8> = row.try_get("ticket_id")?;
+            shown.insert(id, row);
+        }
         let mut neighbours = Vec::with_capacity(found.len());
         for &(id, score) in found {
-            let row = sqlx::query(
-                "SELECT e.subject, t.language, t.category, t.team, t.priority, e.resolution,
-                     t.resolved_at, t.handling_minutes
-                 FROM entries e JOIN tickets t ON t.id = e.ticket_id AND t.workspace = e.workspace
-                 WHERE e.workspace = $1 AND e.encoder = $2 AND e.ticket_id = $3 AND e.listed = 1",
-            )
-            .bind(workspace.as_str())
-            .bind(encoder)
-            .bind(&id.as_bytes()[..])
-            .fetch_optional(&mut *connection)
-            .await?;
-            if let Some(row) = row {
+            if let Some(row) = shown.get(&id.as_bytes()[..]) {
                 neighbours.push(Neighbour {
                     ticket_id: id,
                     score,
+                    words: 0.0,
                     subject: row.try_get("subject")?,
                     language: row.try_get("language")?,
-                    outcome: outcome(&row)?,
+                    outcome: outcome(row)?,
                 });
             }
         }

@@ -124,6 +124,7 @@ impl TicketIndex for DoubleIndex {
             let neighbour = |e: &Entry| Neighbour {
                 ticket_id: e.ticket_id,
                 score: e.vector.iter().zip(vector).map(|(a, b)| a * b).sum(),
+                words: 0.0,
                 subject: e.subject.clone(),
                 outcome: e.outcome.clone(),
                 language: e.language.clone(),

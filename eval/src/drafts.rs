@@ -86,15 +86,17 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
 }
 
 /// Tickets whose answer is known, as the service reads them.
-struct History {
-    rows: Vec<Row>,
+pub(crate) struct History {
+    pub(crate) rows: Vec<Row>,
     dated: bool,
 }
 
-struct Row {
-    text: String,
-    language: String,
-    resolution: String,
+pub(crate) struct Row {
+    pub(crate) text: String,
+    pub(crate) language: String,
+    pub(crate) resolution: String,
+    /// Its place among the tickets that were given.
+    pub(crate) origin: usize,
     ticket: ResolvedTicket,
     reference: SourceRef,
 }
@@ -105,9 +107,16 @@ impl History {
             Some(file) => read(file, args.language.as_deref())?,
             None => sample::tickets()?,
         };
+        let history = Self::of(tickets.into_iter());
+        ensure!(!history.rows.is_empty(), "no row has a resolution; name the column `resolution`");
+        Ok(history)
+    }
+
+    /// Those of the tickets that have an answer, in the order of their time where all have one.
+    pub(crate) fn of(tickets: impl Iterator<Item = ResolvedTicket>) -> Self {
         let rules = Rules::default();
         let mut rows = Vec::new();
-        for (n, ticket) in tickets.into_iter().enumerate() {
+        for (n, ticket) in tickets.enumerate() {
             let Some(resolution) = ticket.outcome.resolution.as_deref() else { continue };
             let cleaned = text::clean(&ticket.ticket.text).text;
             let resolution = rules.redact(resolution).into_owned();
@@ -119,16 +128,16 @@ impl History {
                 language: text::detect(&cleaned).to_owned(),
                 text: rules.redact(&cleaned).into_owned(),
                 resolution,
+                origin: n,
                 ticket,
                 reference,
             });
         }
-        ensure!(!rows.is_empty(), "no row has a resolution; name the column `resolution`");
         let dated = rows.iter().all(|r| r.ticket.ticket.created_at.is_some());
         if dated {
             rows.sort_by_key(|r| r.ticket.ticket.created_at);
         }
-        Ok(Self { rows, dated })
+        Self { rows, dated }
     }
 
     fn texts(&self) -> Vec<String> {
@@ -151,7 +160,12 @@ impl History {
     }
 
     /// What may be quoted for a ticket, most similar first.
-    fn sources(&self, vectors: &[Vec<f32>], query: &[f32], of: Option<usize>) -> Vec<(usize, f32)> {
+    pub(crate) fn sources(
+        &self,
+        vectors: &[Vec<f32>],
+        query: &[f32],
+        of: Option<usize>,
+    ) -> Vec<(usize, f32)> {
         let until = match of {
             Some(at) if self.dated => at,
             _ => self.rows.len(),
@@ -166,7 +180,7 @@ impl History {
         found
     }
 
-    fn draft(
+    pub(crate) fn draft(
         &self,
         text: &str,
         language: &str,
@@ -317,7 +331,7 @@ async fn questions(
 }
 
 /// The most similar ticket whose answer the requester could read.
-fn nearest(history: &History, row: &Row, found: &[(usize, f32)]) -> usize {
+pub(crate) fn nearest(history: &History, row: &Row, found: &[(usize, f32)]) -> usize {
     let readable = |at: &usize| {
         let language = &history.rows[*at].language;
         language == &row.language
@@ -329,14 +343,14 @@ fn nearest(history: &History, row: &Row, found: &[(usize, f32)]) -> usize {
 }
 
 /// A draft without its template's words.
-fn own_words(draft: &Draft) -> String {
+pub(crate) fn own_words(draft: &Draft) -> String {
     let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
     own.map(|s| s.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// For each sentence of a draft, whether what it says stands in each source that it names: between
 /// its fields word for word and in order.
-fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
+pub(crate) fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
     let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
     own.map(|sentence| {
         let mut pieces = Vec::new();

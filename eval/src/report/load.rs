@@ -113,7 +113,10 @@ impl Loaded {
             map: exports.map.clone(),
             dates: exports.dates,
             sheet: exports.sheet.clone(),
-            limits: Limits { text: exports.max_megabytes << 20, ..Limits::default() },
+            limits: Limits {
+                text: exports.max_megabytes << 20,
+                workbook: exports.max_megabytes << 17,
+            },
         };
         let open = File::open(file)?;
         let bytes = open.metadata()?.len();
@@ -187,12 +190,11 @@ impl Loaded {
                 history.encoding, history.undecodable
             ));
         } else if !matches!(history.encoding.as_str(), "UTF-8" | "workbook" | "") {
-            self.data.dropped.push(Dropped {
-                what: format!("nothing of {name}"),
-                count: 0,
-                why: format!("it was read as {}, by what its bytes look like", history.encoding),
-                examples: Vec::new(),
-            });
+            self.warnings.push(format!(
+                "{name} was read as {}, by what its bytes look like; save it as UTF-8 if words look \
+                 wrong",
+                history.encoding
+            ));
         }
     }
 

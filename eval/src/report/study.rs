@@ -220,7 +220,10 @@ pub(crate) fn examine(
     let times = loaded.times(&labels.rows);
     let ticket = |row: &usize| &loaded.tickets[*row];
     let paths: Vec<Vec<String>> = labels.rows.iter().map(|r| ticket(r).path.clone()).collect();
-    let handovers: Vec<Option<u32>> = labels.rows.iter().map(|r| ticket(r).handovers).collect();
+    // A history that tells paths tells them of the tickets that were handed over.
+    let straight = loaded.tells_paths().then_some(0);
+    let handovers: Vec<Option<u32>> =
+        labels.rows.iter().map(|r| ticket(r).handovers.or(straight)).collect();
     let history = doctor::History {
         field: &labels.field,
         names: &labels.names,

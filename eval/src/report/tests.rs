@@ -145,7 +145,7 @@ fn dates_ahead_other_encodings_and_too_much_are_said() {
     let file = file(&latin);
     let loaded = Loaded::read(&exports(&[&file]), now()).unwrap();
     assert_eq!(loaded.subjects[4], "Störung 4");
-    assert!(loaded.data.dropped.iter().any(|d| d.why.contains("read as windows-1252")));
+    assert!(loaded.warnings.iter().any(|w| w.contains("read as windows-1252")));
     let large = self::file(format!("id,subject\n1,{}\n", "a ".repeat(700_000)).as_bytes());
     let small = Exports { max_megabytes: 1, ..exports(&[&large]) };
     let said = told(Loaded::read(&small, now()));

@@ -33,7 +33,7 @@ fn common_systems_exports_are_read_as_they_are() {
             System::Jira,
             "Summary,Issue key,Issue id,Issue Type,Description,Created,Resolved,Component/s,Comment,Comment\n\
              VPN down,IT-9,10009,Service Request,since nine,04/Mar/25 9:15 AM,,Network,first,second\n",
-            ("IT-9", Some("Service Request"), None, "2025-03-04 09:15"),
+            ("IT-9", Some("Network"), None, "2025-03-04 09:15"),
         ),
         (
             System::ServiceNow,

@@ -186,7 +186,7 @@ fn plain(value: &Value) -> Option<String> {
             .map(str::to_owned),
         Value::Array(list) => {
             let parts: Vec<String> = list.iter().filter_map(plain).collect();
-            (!parts.is_empty()).then(|| serde_json::to_string(&parts).unwrap_or_default())
+            (!parts.is_empty()).then(|| parts.join(" > "))
         }
     }
 }

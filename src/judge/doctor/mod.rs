@@ -106,7 +106,8 @@ pub struct Example {
 pub struct Doctor {
     /// Tickets that were looked at.
     pub tickets: usize,
-    /// The share of labels that is probably wrong (the confident joint's estimate).
+    /// The share of labels that is wrong by the confident joint: too high where a model cannot tell
+    /// labels apart.
     pub noise: f64,
     /// Tickets whose label is probably wrong, the surest first.
     pub mislabelled: Vec<Suspect>,

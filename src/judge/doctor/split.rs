@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::telling_words;
 use super::{Example, History, centre, dot};
+use crate::domain::LabelField;
 
 /// A label with fewer tickets is not worth dividing.
 const LEAST: usize = 40;
@@ -49,6 +50,10 @@ pub struct Part {
 /// (Dhillon & Modha, *Machine Learning* 2001).
 pub(super) fn divided(history: &History<'_>) -> Vec<Divided> {
     let (rows, centres) = (history.by_label(), history.centres());
+    // A team has many kinds of tickets, and rightly so.
+    if history.field == LabelField::Team.name() {
+        return Vec::new();
+    }
     let big: Vec<usize> = (0..rows.len()).filter(|label| rows[*label].len() >= LEAST).collect();
     if big.len() < 3 {
         return Vec::new();

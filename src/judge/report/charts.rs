@@ -7,7 +7,7 @@ use super::svg::{Anchor, Svg};
 /// Widths and heights, in the drawing's units.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 270.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 60.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
@@ -277,7 +277,7 @@ pub(super) fn confusion(id: &str, name: &str, confusion: &Confusion) -> String {
     let text = if row_height < 12.0 { "tick tiny" } else { "tick" };
     for (r, label) in confusion.labels.iter().enumerate() {
         let y = top + row_height * r as f64;
-        let name = format!("{} {}", short(label, 20), r + 1);
+        let name = format!("{} {}", short(label, 18), r + 1);
         svg.text(text, (left - 4.0, y + row_height * 0.5 + 3.5), Anchor::End, &name);
         if k <= 16 || (r + 1) % 5 == 0 || r == 0 {
             let x = left + side * (r as f64 + 0.5);

@@ -264,7 +264,9 @@ fn every_chart_is_told_in_words_and_has_its_numbers() {
 #[test]
 fn the_answer_is_one_sentence_with_intervals() {
     let sentence = report().answer;
-    assert!(sentence.starts_with("At 95\u{a0}% precision Deskhand would have set the category of 41.0\u{a0}% (36–46) of the 200 judged tickets without a person, and been right in 93.9\u{a0}% of these") || sentence.contains("94.0"), "{sentence}");
+    let start = "At 95\u{a0}% precision Deskhand would have set the category of 41.0\u{a0}% (36–46) of \
+                 the 200 judged tickets without a person, and been right in 94.0\u{a0}% of these";
+    assert!(sentence.starts_with(start), "{sentence}");
     assert!(
         sentence.contains("21.0 points more often than the best simple means (Keyword rules)"),
         "{sentence}"
@@ -303,5 +305,5 @@ fn a_report_without_curves_is_whole() {
         page.contains("Nothing was found.")
             && page.contains("1,000 tickets (the export has no dates)")
     );
-    assert!(!page.contains("NaN") && !page.contains("inf"));
+    assert!(!page.contains("NaN") && !page.contains(">inf"));
 }

@@ -300,10 +300,11 @@ fn print(args: &Args, found: &Comparison, differ: &[Difference], parts: &Parts) 
     let percent = |e: deskhand::judge::Estimate| {
         format!("{:.1} % ({:.1}–{:.1})", 100.0 * e.value, 100.0 * e.low, 100.0 * e.high)
     };
+    let (first, second) = (args.first.to_string(), args.second.to_string());
     let Comparison { tickets, only_first, only_second, both, neither, .. } = found;
     line(&format!("{tickets} tickets, {} (95 % intervals)\n", parts.how))?;
-    line(&format!("{:<40} {}", args.first.to_string(), percent(found.first)))?;
-    line(&format!("{:<40} {}", args.second.to_string(), percent(found.second)))?;
+    line(&format!("{first:<40} {}", percent(found.first)))?;
+    line(&format!("{second:<40} {}", percent(found.second)))?;
     let d = found.difference;
     line(&format!(
         "{:<40} {:+.1} points ({:+.1} to {:+.1}), McNemar p {}",
@@ -318,10 +319,10 @@ fn print(args: &Args, found: &Comparison, differ: &[Difference], parts: &Parts) 
     ))?;
     for change in found.labels.iter().take(SHOWN) {
         line(&format!(
-            "  {:<38} {:>5} tickets: {:+} ({} gained, {} lost)",
+            "  {:<38} {:>5} tickets: {:+.0} ({} gained, {} lost)",
             change.label,
             change.tickets,
-            change.gained as i64 - change.lost as i64,
+            change.gained as f64 - change.lost as f64,
             change.gained,
             change.lost
         ))?;

@@ -230,7 +230,7 @@ pub fn similar(case: Case<'_>, parts: &Parts) -> Similar {
         first.push(hits.first() == Some(&true));
         five.push(hits.contains(&true));
         let share = known.get(&label).map_or(0.0, |n| *n as f64 / parts.fit.len().max(1) as f64);
-        chance += 1.0 - (1.0 - share).powi(SHOWN as i32);
+        chance += 1.0 - (1.0 - share).powf(SHOWN as f64);
     }
     Similar {
         queries: parts.score.len(),

@@ -213,7 +213,7 @@ fn offset(tokens: &[Token]) -> Offset {
         (_, Some(Token::Number(m, 2))) => n * 60 + m,
         _ => n * 60,
     };
-    let seconds = minutes as i32 * 60;
+    let seconds = i32::try_from(minutes).unwrap_or_default() * 60;
     Offset::from_seconds(if sign == '-' { -seconds } else { seconds }).unwrap_or(Offset::UTC)
 }
 

@@ -247,13 +247,9 @@ fn csv(
             let cells: Vec<String> =
                 record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
             if !rows.has_header() {
-                match rows.try_header(&cells) {
-                    Ok(()) => {}
-                    Err(error) => {
-                        // A wider row was likelier meant as the header.
-                        refused.get_or_insert(error);
-                        above += 1;
-                    }
+                if let Err(error) = rows.try_header(&cells) {
+                    refused.get_or_insert(error);
+                    above += 1;
                 }
                 if above >= PREAMBLE {
                     return Ok(Err(refused.unwrap_or(ExportError::Empty)));

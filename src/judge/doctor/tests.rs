@@ -51,7 +51,7 @@ impl World {
         self.texts.push(text.to_owned());
         self.ids.push(format!("T-{row}"));
         self.groups.push(row);
-        let day = 86_400 * (row as i64 % 300);
+        let day = 86_400 * i64::try_from(row % 300).unwrap();
         self.times.push(Some(Timestamp::from_second(1_735_689_600 + day).unwrap()));
         self.paths.push(vec![]);
         self.handovers.push(None);

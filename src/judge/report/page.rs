@@ -38,7 +38,7 @@ pub fn html(report: &Report) -> Result<String, PageError> {
         env.add_template(name, source)?;
     }
     env.add_filter("percent", |share: Option<f64>| share.map_or("–".to_owned(), format::percent));
-    env.add_filter("count", |n: f64| format::count(n));
+    env.add_filter("count", format::count);
     env.add_filter("plain", |n: f64| n.to_string());
     env.add_filter("estimate", |e: Value| Ok::<_, Error>(format::estimate(read_estimate(&e)?)));
     env.add_filter("points", |e: Value| {

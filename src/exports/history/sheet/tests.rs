@@ -59,7 +59,11 @@ fn workbook(sheets: &[(&str, &[&[Cell]], &[&str])]) -> Vec<u8> {
             }
             data.push_str("</row>");
         }
-        let cells: String = merges.iter().map(|m| format!(r#"<mergeCell ref="{m}"/>"#)).collect();
+        let cells = merges
+            .iter()
+            .map(|m| format!(r#"<mergeCell ref="{m}"/>"#))
+            .collect::<Vec<_>>()
+            .concat();
         let merged = if merges.is_empty() {
             String::new()
         } else {

@@ -99,15 +99,17 @@ pub fn worklist(field: &str, doctor: &Doctor) -> Vec<Work> {
         }
     }
     for bounced in &doctor.bounces.tickets {
-        let why = if bounced.path.is_empty() {
+        let way = if bounced.path.is_empty() {
             format!("handed over {} times", bounced.handovers)
         } else {
             format!("went through {}", bounced.path.join(" > "))
         };
+        let why = format!("{way}; a model that had not seen it says {}", bounced.suggested);
+        let advice = format!("send such tickets to {} at once", bounced.label);
         works.push(Work {
             ticket: bounced.ticket.ticket.clone(),
             subject: bounced.ticket.subject.clone(),
-            ..about(Finding::Bounced, &bounced.label, &bounced.suggested, why)
+            ..about(Finding::Bounced, &bounced.label, &advice, why)
         });
     }
     for overlap in &doctor.overlaps {

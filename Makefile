@@ -9,7 +9,7 @@ CARGO := cargo --locked
 POSTGRES := test -n "$$DESKHAND_TEST_POSTGRES_URL" || command -v initdb >/dev/null \
   || ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null | grep -q .
 
-.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept bench-peers clean
+.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept bench-peers check-report clean
 
 ## Everything that must hold before a change lands.
 test: tools weights fmt lint doc unit deny-if-there
@@ -105,6 +105,27 @@ bench-peers: weights
 	test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet -r eval/peers/requirements.txt
 	$(PEERS)/bin/python eval/peers/run.py --ours $(CARGO_TARGET_DIR)/release/deskhand-eval
+
+REPORT_CHECK := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deskhand/report-check
+
+## The report on the sample, and on DATA's files if named, in a real browser (CHROMIUM, by default
+## Debian's): axe-core, three widths, light, dark and print. Pictures go to $(REPORT_CHECK)/pictures.
+check-report: weights
+	@command -v node npm >/dev/null || { echo "make check-report needs node and npm (Debian: apt-get install npm)" >&2; exit 1; }
+	@test -x "$${CHROMIUM:-/usr/bin/chromium}" || { echo "make check-report needs a browser (Debian: apt-get install chromium), or CHROMIUM" >&2; exit 1; }
+	$(CARGO) build --release -p deskhand-eval
+	mkdir -p $(REPORT_CHECK)
+	cp eval/report-check/package.json eval/report-check/check.mjs $(REPORT_CHECK)/
+	npm install --silent --no-audit --no-fund --prefix $(REPORT_CHECK)
+	$(CARGO_TARGET_DIR)/release/deskhand-eval report --out $(REPORT_CHECK)/sample.html
+ifdef DATA
+	for file in $(DATA)/*.jsonl* $(DATA)/*.csv $(DATA)/*.xlsx; do \
+	  if [ -e "$$file" ]; then \
+	    $(CARGO_TARGET_DIR)/release/deskhand-eval report "$$file" --out $(REPORT_CHECK)/$$(basename "$$file" | sed 's/[.].*//').html || exit 1; \
+	  fi; \
+	done
+endif
+	cd $(REPORT_CHECK) && node check.mjs pictures *.html
 
 ## Takes over changed snapshots; read the difference before you commit it.
 accept:

@@ -2,6 +2,8 @@
 //!
 //! It is synthetic and its people are fictional; see `eval/sample/README.md`.
 
+use std::collections::HashMap;
+
 use crate::domain::{Article, ResolvedTicket, Taxonomy};
 use crate::exports::{self, ExportError, Options};
 
@@ -82,6 +84,19 @@ pub fn tickets() -> Result<Vec<ResolvedTicket>, ExportError> {
         tickets.extend(export.rows);
     }
     Ok(tickets)
+}
+
+/// The teams that a ticket went through, in turn, by its id; only of those that were handed over.
+pub fn paths() -> HashMap<String, Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        id: String,
+        #[serde(default)]
+        team_history: Vec<String>,
+    }
+    let rows = MONTHS.iter().flat_map(|month| month.lines());
+    let rows = rows.filter_map(|line| serde_json::from_str::<Row>(line).ok());
+    rows.filter(|row| !row.team_history.is_empty()).map(|row| (row.id, row.team_history)).collect()
 }
 
 #[cfg(test)]

@@ -9,22 +9,15 @@ use anyhow::{Context, Result, ensure};
 use deskhand::domain::{Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef};
 use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
 use deskhand::exports::{self, ColumnMap, Options};
-use deskhand::index::MemoryIndex;
 use deskhand::judge::rouge_l;
-use deskhand::text::{self, Rules, Terms};
+use deskhand::text::{self, Rules};
 use deskhand::{sample, triage};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, ModelArgs};
+use crate::library::{Found, Library};
 use crate::output::{bar, line};
-use crate::similar::id;
 
-/// Sources that a draft is offered, as in the service.
-const SOURCES: usize = 20;
-/// Rows among which these are: some are near-duplicates.
-const AMONG: usize = 200;
-/// A ticket more similar than this is the same one again: it would give the answer away.
-const NEAR_DUPLICATE: f32 = 0.95;
 /// Rows without an earlier one to draft from are no test of drafting.
 const LEAST_HISTORY: usize = 100;
 /// Texts embedded at once.
@@ -93,15 +86,17 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
 }
 
 /// Tickets whose answer is known, as the service reads them.
-struct History {
-    rows: Vec<Row>,
-    dated: bool,
+pub(crate) struct History {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) dated: bool,
 }
 
-struct Row {
-    text: String,
-    language: String,
-    resolution: String,
+pub(crate) struct Row {
+    pub(crate) text: String,
+    pub(crate) language: String,
+    pub(crate) resolution: String,
+    /// Its place among the tickets that were given.
+    pub(crate) origin: usize,
     ticket: ResolvedTicket,
     reference: SourceRef,
 }
@@ -112,9 +107,16 @@ impl History {
             Some(file) => read(file, args.language.as_deref())?,
             None => sample::tickets()?,
         };
+        let history = Self::of(tickets.into_iter());
+        ensure!(!history.rows.is_empty(), "no row has a resolution; name the column `resolution`");
+        Ok(history)
+    }
+
+    /// Those of the tickets that have an answer, in the order of their time where all have one.
+    pub(crate) fn of(tickets: impl Iterator<Item = ResolvedTicket>) -> Self {
         let rules = Rules::default();
         let mut rows = Vec::new();
-        for (n, ticket) in tickets.into_iter().enumerate() {
+        for (n, ticket) in tickets.enumerate() {
             let Some(resolution) = ticket.outcome.resolution.as_deref() else { continue };
             let cleaned = text::clean(&ticket.ticket.text).text;
             let resolution = rules.redact(resolution).into_owned();
@@ -126,16 +128,16 @@ impl History {
                 language: text::detect(&cleaned).to_owned(),
                 text: rules.redact(&cleaned).into_owned(),
                 resolution,
+                origin: n,
                 ticket,
                 reference,
             });
         }
-        ensure!(!rows.is_empty(), "no row has a resolution; name the column `resolution`");
         let dated = rows.iter().all(|r| r.ticket.ticket.created_at.is_some());
         if dated {
             rows.sort_by_key(|r| r.ticket.ticket.created_at);
         }
-        Ok(Self { rows, dated })
+        Self { rows, dated }
     }
 
     fn texts(&self) -> Vec<String> {
@@ -157,7 +159,7 @@ impl History {
         drawn
     }
 
-    fn draft(
+    pub(crate) fn draft(
         &self,
         text: &str,
         language: &str,
@@ -197,62 +199,6 @@ impl History {
     }
 }
 
-/// A row that may be quoted.
-struct Found {
-    row: usize,
-    cosine: f32,
-    /// What its words are worth beside that.
-    words: f32,
-}
-
-/// The rows that may be quoted, searched as the service searches.
-#[derive(Default)]
-struct Library {
-    index: MemoryIndex,
-    /// The first row that is not in it.
-    next: usize,
-}
-
-impl Library {
-    fn of(history: &History, vectors: &[Vec<f32>]) -> Result<Self> {
-        let mut library = Self::default();
-        while library.next < history.rows.len() {
-            library.add(history, vectors)?;
-        }
-        Ok(library)
-    }
-
-    fn add(&mut self, history: &History, vectors: &[Vec<f32>]) -> Result<()> {
-        let terms = Terms::of(&history.rows[self.next].text);
-        self.index.put(
-            id(self.next).context("an id has 16 bytes")?,
-            &vectors[self.next],
-            &terms,
-        )?;
-        self.next += 1;
-        Ok(())
-    }
-
-    /// What may be quoted for a ticket, most similar first. Near-duplicates of a row of the history
-    /// are not.
-    fn sources(&self, vector: &[f32], text: &str, of: Option<usize>) -> Vec<Found> {
-        let (terms, own) = (Terms::of(text), of.and_then(id));
-        let apart = |cosine: f32| of.is_none() || cosine < NEAR_DUPLICATE;
-        let all = self.index.most_similar(vector, &terms, AMONG, own);
-        let similar = all.into_iter().filter(|(_, cosine, _)| apart(*cosine)).take(SOURCES);
-        similar
-            .map(|(id, cosine, words)| Found { row: crate::similar::row(id), cosine, words })
-            .collect()
-    }
-
-    /// The rows nearest to one by vector alone, near-duplicates left out.
-    fn nearest(&self, vector: &[f32], of: usize) -> Vec<usize> {
-        let near = self.index.nearest(vector, AMONG, id(of));
-        let apart = near.into_iter().filter(|(_, cosine)| *cosine < NEAR_DUPLICATE);
-        apart.map(|(id, _)| crate::similar::row(id)).collect()
-    }
-}
-
 fn read(file: &Path, language: Option<&str>) -> Result<Vec<ResolvedTicket>> {
     let name = file.display().to_string();
     let mut bytes = std::fs::read(file).with_context(|| name.clone())?;
@@ -281,16 +227,12 @@ async fn answers(
 ) -> Result<Value> {
     let mut drawn = history.drawn(args);
     drawn.sort_unstable();
-    let mut library =
-        if history.dated { Library::default() } else { Library::of(history, vectors)? };
+    let mut library = Library::default();
     let (mut reasons, mut times) = (HashMap::<String, usize>::new(), Vec::new());
     let mut made: Vec<(usize, usize, Draft)> = Vec::new();
     for &at in &drawn {
         let row = &history.rows[at];
-        // What came before it, or all else.
-        while library.next < at && history.dated {
-            library.add(history, vectors)?;
-        }
+        library.grow(history, vectors, at)?;
         let found = library.sources(&vectors[at], &row.text, Some(at));
         let (draft, time) = history.draft(&row.text, &row.language, &found);
         times.push(time);
@@ -375,7 +317,8 @@ async fn questions(
     asked.truncate(args.limit.unwrap_or(usize::MAX));
     let texts: Vec<String> = asked.iter().map(|t| text::clean(&t.ticket.text).text).collect();
     let queries = embed(&desk.app.triage, &texts, "Asking").await?;
-    let library = Library::of(history, vectors)?;
+    let mut library = Library::default();
+    library.add_all(history, vectors)?;
     let mut refused = 0;
     for (text, query) in texts.iter().zip(&queries) {
         let found = library.sources(query, text, None);
@@ -391,7 +334,7 @@ async fn questions(
 }
 
 /// The most similar ticket whose answer the requester could read.
-fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
+pub(crate) fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
     let readable = |at: &usize| {
         let language = &history.rows[*at].language;
         language == &row.language
@@ -403,14 +346,14 @@ fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
 }
 
 /// A draft without its template's words.
-fn own_words(draft: &Draft) -> String {
+pub(crate) fn own_words(draft: &Draft) -> String {
     let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
     own.map(|s| s.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// For each sentence of a draft, whether what it says stands in each source that it names: between
 /// its fields word for word and in order.
-fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
+pub(crate) fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
     let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
     own.map(|sentence| {
         let mut pieces = Vec::new();

@@ -5,13 +5,16 @@ mod bench;
 mod bench_embed;
 mod bench_index;
 mod bench_serve;
+mod compare;
 mod desk;
 mod drafts;
 mod guard;
 mod leave_one_out;
+mod library;
 mod output;
 mod promises;
 mod redaction;
+mod report;
 mod sample;
 mod similar;
 mod writer;
@@ -33,6 +36,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Report(report::Args),
+    Doctor(report::labels::Args),
+    Compare(compare::Args),
     Backtest(backtest::Args),
     Promises(promises::Args),
     LeaveOneOut(leave_one_out::Args),
@@ -52,6 +58,9 @@ enum Command {
 async fn main() -> Result<ExitCode> {
     let Cli { command, model } = Cli::parse();
     match command {
+        Command::Report(args) => return report::run(&model, args).await,
+        Command::Doctor(args) => report::labels::run(&model, args).await?,
+        Command::Compare(args) => return compare::run(&model, args).await,
         Command::Backtest(args) => return backtest::run(&model, args).await,
         Command::Promises(args) => promises::run(&model, args).await?,
         Command::LeaveOneOut(args) => leave_one_out::run(&model, args).await?,

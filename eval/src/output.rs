@@ -34,3 +34,10 @@ impl ImportProgress for ImportBar {
         self.0.inc(rows as u64);
     }
 }
+
+/// A bar over the bytes of a file.
+pub(crate) fn bytes(total: u64, message: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:28!} {wide_bar} {bytes:>10}/{total_bytes}");
+    let bar = ProgressBar::new(total).with_message(message);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -5,13 +5,17 @@
 //! [`prepare()`] reads tickets as the service would; [`Parts`] says which rows serve for what;
 //! [`run()`] fits, scores and compares.
 
+mod answers;
 mod baselines;
 mod figures;
 mod parts;
 mod prepare;
 mod run;
+mod study;
 
+pub use answers::{Answers, Rival, Unseen, answers, rivals, similar, unseen};
 pub use figures::{Baselines, CoverageAt, Figures, OutOfScope, ScopePair};
 pub use parts::{Parts, PartsError, Plan};
 pub use prepare::{Prepared, describe, prepare, readable};
-pub use run::{Regime, RunError, Settings, run};
+pub use run::{Regime, RunError, Settings, TARGETS, run};
+pub use study::{Case, Minutes, study};

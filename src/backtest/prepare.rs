@@ -9,7 +9,7 @@ use crate::judge::duplicates;
 use crate::text::{Rules, clean};
 
 /// Tickets as a classifier reads them; all lists have one item a ticket.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Prepared {
     /// Embeddings of unit length.
     pub vectors: Vec<Vec<f32>>,
@@ -17,6 +17,30 @@ pub struct Prepared {
     pub terms: Vec<Terms>,
     /// Near-duplicates share a number.
     pub groups: Vec<usize>,
+    /// The words themselves, cleaned and redacted.
+    pub texts: Vec<String>,
+}
+
+impl Prepared {
+    /// Puts pairs of tickets, and whatever is grouped with them, into one group.
+    pub fn join(&mut self, pairs: &[(usize, usize)]) {
+        let mut group = duplicates::Groups::from(std::mem::take(&mut self.groups));
+        for (a, b) in pairs {
+            group.join(*a, *b);
+        }
+        self.groups = group.numbers();
+    }
+
+    /// Some of the tickets, in this order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            vectors: rows.iter().map(|r| self.vectors[*r].clone()).collect(),
+            terms: rows.iter().map(|r| self.terms[*r].clone()).collect(),
+            groups: rows.iter().map(|r| self.groups[*r]).collect(),
+            texts: rows.iter().map(|r| self.texts[*r].clone()).collect(),
+        }
+    }
 }
 
 /// A ticket's words as the service hands them to a model: cleaned and redacted.
@@ -41,6 +65,7 @@ pub fn prepare(
         vectors: embeddings.into_iter().map(|e| e.vector).collect(),
         terms: texts.par_iter().map(|text| Terms::of(text)).collect(),
         groups: duplicates::groups(&texts),
+        texts,
     })
 }
 

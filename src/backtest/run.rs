@@ -12,10 +12,11 @@ use crate::classify::{
     Terms, fit,
 };
 use crate::judge::metrics::{self, ScopeCurve};
+use crate::judge::splits::SplitError;
 use crate::judge::{Outcomes, ScoreError, Scores};
 
 /// Target precisions that are reported.
-const TARGETS: [f64; 3] = [0.90, 0.95, 0.98];
+pub const TARGETS: [f64; 3] = [0.90, 0.95, 0.98];
 /// The accuracy that must be left when out-of-scope tickets are turned away.
 const IN_SCOPE_ACCURACY: f64 = 0.95;
 
@@ -50,6 +51,9 @@ pub enum RunError {
     /// Nothing could be judged.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// The data cannot be divided.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// The bundle's model has none of the labels.
     #[error("the model knows none of the labels in the data")]
     Labels,
@@ -96,7 +100,7 @@ pub fn run(
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one call, named where it is made")]
-fn learn(
+pub(super) fn learn(
     data: &Prepared,
     labels: &[usize],
     names: &[String],
@@ -169,13 +173,13 @@ impl Owned {
 }
 
 /// The labels that a model knows, by class.
-struct Known {
+pub(super) struct Known {
     labels: Vec<usize>,
     class: Vec<Option<usize>>,
 }
 
 impl Known {
-    fn new(labels: &[usize], parts: &Parts, count: usize) -> Self {
+    pub(super) fn new(labels: &[usize], parts: &Parts, count: usize) -> Self {
         let mut seen = vec![false; count];
         for row in &parts.fit {
             seen[labels[*row]] = true;
@@ -183,11 +187,11 @@ impl Known {
         Self::from_labels((0..count).filter(|l| seen[*l]).collect(), count)
     }
 
-    fn everything(count: usize) -> Self {
+    pub(super) fn everything(count: usize) -> Self {
         Self::from_labels((0..count).collect(), count)
     }
 
-    fn of_model(model: &FieldModel, names: &[String]) -> Result<Self, RunError> {
+    pub(super) fn of_model(model: &FieldModel, names: &[String]) -> Result<Self, RunError> {
         // A model's class whose label is not in the data gets a number beyond them.
         let mut beyond = names.len();
         let labels: Vec<usize> = model
@@ -214,7 +218,17 @@ impl Known {
         Self { labels, class }
     }
 
-    fn class(&self, label: usize) -> Option<usize> {
+    /// The label that a class stands for.
+    pub(super) fn label(&self, class: usize) -> usize {
+        self.labels[class]
+    }
+
+    /// Labels of the data, and beyond them those that only the model has.
+    pub(super) fn classes(&self) -> usize {
+        self.class.len()
+    }
+
+    pub(super) fn class(&self, label: usize) -> Option<usize> {
         self.class.get(label).copied().flatten()
     }
 }
@@ -396,7 +410,12 @@ impl Pool {
 }
 
 /// The rows of the memory most similar to each of the given ones.
-fn near(data: &Prepared, rows: &[usize], memory: &[usize], k: usize) -> Vec<Vec<(usize, f32)>> {
+pub(super) fn near(
+    data: &Prepared,
+    rows: &[usize],
+    memory: &[usize],
+    k: usize,
+) -> Vec<Vec<(usize, f32)>> {
     let queries: Vec<&[f32]> = rows.iter().map(|r| &data.vectors[*r][..]).collect();
     let held: Vec<&[f32]> = memory.iter().map(|r| &data.vectors[*r][..]).collect();
     let found = nearest(&queries, &held, k, |_, _| true);
@@ -404,4 +423,11 @@ fn near(data: &Prepared, rows: &[usize], memory: &[usize], k: usize) -> Vec<Vec<
         .into_iter()
         .map(|near| near.into_iter().map(|(at, cosine)| (memory[at], cosine)).collect())
         .collect()
+}
+
+/// The tickets most similar to each of the given ones, near-duplicates left out.
+pub(super) fn nearest_others(data: &Prepared, rows: &[usize], k: usize) -> Vec<Vec<(usize, f32)>> {
+    let all: Vec<&[f32]> = data.vectors.iter().map(Vec::as_slice).collect();
+    let queries: Vec<&[f32]> = rows.iter().map(|r| all[*r]).collect();
+    nearest(&queries, &all, k, |query, row| data.groups[rows[query]] != data.groups[row])
 }

@@ -37,35 +37,47 @@ fields! {
     System "system": "The ticketing system that the id belongs to.",
         ["system", "sourcesystem"];
     Subject "subject": "The subject line.",
-        ["subject", "summary", "title", "shortdescription", "ticketsubject"];
+        ["subject", "summary", "title", "shortdescription", "ticketsubject", "betreff", "thema",
+         "titel", "sujet", "objet", "asunto", "oggetto", "onderwerp"];
     Body "body": "The first message.",
-        ["body", "description", "content", "text", "message", "details", "ticketdescription"];
+        ["body", "description", "content", "text", "message", "details", "ticketdescription",
+         "firstmessage", "beschreibung", "nachricht", "descripción", "descrizione", "omschrijving"];
     Messages "messages": "The thread; JSON lines only.",
         ["messages"];
     Requester "requester": "Who asked.",
-        ["requester", "requestor", "requestername", "reporter", "caller", "callerid", "openedby",
-         "customer", "from", "contactid", "author"];
+        ["requester", "requestor", "requestors", "requestername", "reporter", "caller", "callerid",
+         "openedby", "customer", "from", "contactid", "author", "fullname"];
     Created "created_at": "When it was asked.",
         ["createdat", "created", "openedat", "opened", "createdon", "createdate", "creationdate",
-         "createddate", "createdtime", "syscreatedon"];
+         "createddate", "createdtime", "syscreatedon", "erstellt", "erstelltam", "angelegt",
+         "eröffnet", "créé", "crééle", "creado", "creato", "aangemaakt"];
     Resolved "resolved_at": "When it was solved.",
-        ["resolvedat", "resolved", "solvedat", "closedat", "closed", "resolvedtime", "closedtime",
-         "closedon", "resolutiondate"];
+        ["resolvedat", "resolved", "solvedat", "closedat", "closed", "closeat", "resolvedtime",
+         "closedtime", "closedon", "resolutiondate", "gelöst", "geschlossen"];
     Category "category": "What it was about.",
-        ["category", "categoryname", "topic", "servicecategory", "issuetype", "tickettype", "type",
+        ["category", "categoryname", "topic", "servicecategory", "cfcategory", "requesttype",
+         "customfieldrequesttype", "customerrequesttype", "components", "component", "kategorie",
+         "catégorie", "categoría", "categoria", "categorie", "issuetype", "tickettype", "type",
          "tracker"];
     Team "team": "Who solved it.",
         ["team", "assignmentgroup", "assignedgroup", "group", "queue", "assignedteam", "ownerteam",
-         "groupname"];
+         "groupname", "cfteam", "gruppe", "bearbeitergruppe", "groupe", "grupo", "gruppo", "groep"];
     Priority "priority": "How urgent it was.",
-        ["priority", "urgency", "severity"];
+        ["priority", "urgency", "severity", "priorität", "priorité", "prioridad"];
     Resolution "resolution": "How it was solved.",
         ["resolution", "closenotes", "resolutionnotes", "solution", "answer", "closurenotes",
-         "resolutiondescription"];
+         "resolutiondescription", "lösung"];
     Minutes "handling_minutes": "Working time in minutes.",
-        ["handlingminutes", "timespentminutes", "minutes"];
+        ["handlingminutes", "timespentminutes", "minutes", "timeworked"];
     Url "url": "Where a person can open it.",
         ["url", "link", "ticketurl"];
+    Thread "thread": "The ticket whose thread it belongs to: a parent, or what it was merged into.",
+        ["thread", "threadid", "parent", "parentid", "parentkey", "parenttask", "parentticket",
+         "parentincident", "mergedinto", "mergedto", "memberof", "conversationid"];
+    Path "team_history": "The teams it went through, in turn.",
+        ["teamhistory", "grouphistory", "assignmentgrouphistory", "queuehistory"];
+    Handovers "handovers": "How often it was handed over.",
+        ["handovers", "reassignmentcount", "reassignments", "groupreassignments", "teamchanges"];
 }
 
 impl fmt::Display for Field {
@@ -164,6 +176,11 @@ impl Found {
     }
 }
 
-fn plain(column: &str) -> String {
+/// A column's name as names are compared: letters and digits in lower case. Redmine and Zammad
+/// call the number `#`.
+pub(super) fn plain(column: &str) -> String {
+    if column.trim() == "#" {
+        return "number".to_owned();
+    }
     column.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

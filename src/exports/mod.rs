@@ -6,6 +6,8 @@
 mod articles;
 mod columns;
 mod csv;
+mod dates;
+mod history;
 mod jsonl;
 mod labelled;
 mod row;
@@ -14,6 +16,11 @@ use std::fmt;
 
 pub use articles::{Articles, read_articles};
 pub use columns::{ColumnMap, Field, MapError};
+pub use dates::DateOrder;
+pub use history::{
+    History, HistoryOptions, HistoryTicket, Late, Leak, Limits, System, Tally, read_history,
+    strip_leaks,
+};
 pub use labelled::{
     Faults, Labelled, LabelledError, LabelledTicket, Row, each_labelled, read_labelled,
 };
@@ -93,6 +100,16 @@ pub enum ExportError {
         column: String,
         /// The columns there are.
         found: String,
+    },
+    /// More than may be read at once.
+    #[error(
+        "the file holds more than {} MB of text, which is more than is read at once; export fewer \
+         months or only the columns that are needed, or raise --max-megabytes",
+        .limit >> 20
+    )]
+    TooLarge {
+        /// Bytes that are read at most.
+        limit: u64,
     },
     /// The file is not what its first bytes promise.
     #[error("{0}")]

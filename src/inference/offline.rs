@@ -84,6 +84,16 @@ impl Embedder {
         Ok(embeddings)
     }
 
+    /// Embeds one text, whatever is kept of it: for timing.
+    ///
+    /// # Errors
+    /// The tokenizer or the encoder failed.
+    pub fn embed_anew(&self, text: &str) -> Result<Embedding, InferenceError> {
+        let windows = [self.tokenizer.windows(text)?];
+        let made = self.embed_batch(&windows)?;
+        made.into_iter().next().ok_or(InferenceError::Stopped)
+    }
+
     fn embed_batch(&self, batch: &[Windows]) -> Result<Vec<Embedding>, InferenceError> {
         let sequences: Vec<&[u32]> =
             batch.iter().flat_map(|text| text.windows.iter().map(Vec::as_slice)).collect();

@@ -43,13 +43,26 @@ pub fn groups<T: AsRef<str>>(texts: &[T]) -> Vec<usize> {
     }
     drop((vocabulary, first_with, wordless));
     join_similar(&rarest_first(distinct), &mut groups);
-    (0..texts.len()).map(|row| groups.of(row)).collect()
+    groups.numbers()
 }
 
 /// Sets of row numbers, each known by its smallest member (Galler & Fischer, CACM 1964).
-struct Groups(Vec<usize>);
+#[derive(Debug, Clone)]
+pub struct Groups(Vec<usize>);
+
+impl From<Vec<usize>> for Groups {
+    /// From what [`groups`] gives.
+    fn from(numbers: Vec<usize>) -> Self {
+        Self(numbers)
+    }
+}
 
 impl Groups {
+    /// Each row's group.
+    pub fn numbers(mut self) -> Vec<usize> {
+        (0..self.0.len()).map(|row| self.of(row)).collect()
+    }
+
     fn of(&mut self, mut row: usize) -> usize {
         while self.0[row] != row {
             self.0[row] = self.0[self.0[row]];
@@ -58,7 +71,8 @@ impl Groups {
         row
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    /// Makes one group of the groups of two rows.
+    pub fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.of(a), self.of(b));
         self.0[a.max(b)] = a.min(b);
     }

@@ -22,7 +22,7 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("candle_core", &["model"]),
     ("candle_transformers", &["model"]),
     ("tokenizers", &["model"]),
-    ("minijinja", &["drafts", "model"]),
+    ("minijinja", &["drafts", "judge", "model"]),
     ("regex", &["text"]),
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),

@@ -5,38 +5,38 @@ use std::io::{self, BufRead};
 use super::MAX_ROW;
 
 /// A line or row, without its end.
-pub(super) struct Line<'a> {
+pub(in crate::exports) struct Line<'a> {
     /// The number of its first line, from 1.
-    pub(super) number: u64,
+    pub(in crate::exports) number: u64,
     /// Its bytes, or why there are none.
-    pub(super) content: Result<&'a [u8], String>,
+    pub(in crate::exports) content: Result<&'a [u8], String>,
 }
 
-pub(super) struct Lines<R> {
+pub(in crate::exports) struct Lines<R> {
     input: R,
     read: u64,
     row: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(in crate::exports) fn new(input: R) -> Self {
         Self { input, read: 0, row: Vec::new() }
     }
 
     /// The number of the last line that was read.
-    pub(super) fn last(&self) -> u64 {
+    pub(in crate::exports) fn last(&self) -> u64 {
         self.read
     }
 
     /// The next line.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(in crate::exports) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.row.clear();
         let Some(fits) = self.append()? else { return Ok(None) };
         Ok(Some(Line { number: self.read, content: self.content(fits) }))
     }
 
     /// The next row of CSV: a line, and those after it while a quoted field is open.
-    pub(super) fn next_row(&mut self, separator: u8) -> io::Result<Option<Line<'_>>> {
+    pub(in crate::exports) fn next_row(&mut self, separator: u8) -> io::Result<Option<Line<'_>>> {
         self.row.clear();
         let number = self.read + 1;
         let (mut open, mut seen) = (false, 0);

@@ -1,7 +1,7 @@
 //! Labelled tickets, to learn from and to be judged by: JSON lines or CSV, plain or gzip, one ticket
 //! a row. Read row by row, so that a file may be larger than memory.
 
-mod lines;
+pub(super) mod lines;
 mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};

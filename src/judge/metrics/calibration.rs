@@ -1,6 +1,6 @@
 //! Whether probabilities mean what they say.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::estimate::{RESAMPLES, bootstrap, quantile};
 use super::super::scores::{ascending, tied};
@@ -47,7 +47,7 @@ pub fn log_loss(scores: &Scores) -> f64 {
 }
 
 /// One bin of a reliability diagram.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// The least confidence in it.
     pub low: f32,

@@ -135,6 +135,36 @@ impl Confusion {
     }
 }
 
+impl Confusion {
+    /// These classes in an order in which those that are taken for each other stand together: the
+    /// leaves of an average-linkage tree (Sokal & Michener, *University of Kansas Science Bulletin*
+    /// 1958) over the shares of confusions.
+    pub fn families(&self, classes: &[usize]) -> Vec<usize> {
+        let rows = |c: usize| (0..self.classes).map(|p| self.count(c, p)).sum::<u32>();
+        let alike = |a: usize, b: usize| {
+            let both = self.count(a, b) + self.count(b, a);
+            f64::from(both) / f64::from((rows(a) + rows(b)).max(1))
+        };
+        let mut families: Vec<Vec<usize>> = classes.iter().map(|c| vec![*c]).collect();
+        while families.len() > 1 {
+            let mut best = (-1.0, 0, 1);
+            for i in 0..families.len() {
+                for j in i + 1..families.len() {
+                    let (one, two) = (&families[i], &families[j]);
+                    let pairs = one.iter().flat_map(|a| two.iter().map(|b| alike(*a, *b)));
+                    let mean = pairs.sum::<f64>() / (one.len() * two.len()) as f64;
+                    if mean > best.0 {
+                        best = (mean, i, j);
+                    }
+                }
+            }
+            let joined = families.remove(best.2);
+            families[best.1].extend(joined);
+        }
+        families.concat()
+    }
+}
+
 /// The confusion matrix.
 pub fn confusion(scores: &Scores) -> Confusion {
     let classes = class_count(scores);

@@ -3,9 +3,11 @@
 //! Reads stand in [`Records`], writes in a [`Transaction`]: a use case begins one, does all that it
 //! has to, and commits, so that a ticket, its suggestion, the stored answer and its jobs are there
 //! together or not at all. One transaction at a time writes to a workspace. Every method that
-//! touches a desk's data takes its workspace; there is no way to read across them. [`Access`] and
-//! [`Work`] hold what belongs to the installation: accounts, claims, jobs.
+//! touches a desk's data takes its workspace; there is no way to read across them. [`Lists`] is what
+//! people look through; [`Access`] and [`Work`] hold what belongs to the installation: accounts,
+//! claims, jobs.
 
+mod lists;
 mod sql;
 mod types;
 
@@ -20,10 +22,12 @@ use crate::domain::{
     TicketId, UserId, WorkspaceId,
 };
 use crate::drafts::Votes;
+pub use lists::Lists;
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow,
-    Job, JobKind, KeyRecord, Known, NewJob, Page, PassageRow, PolicySettings, Session,
+    ActiveBundle, Answer, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
+    EntryRow, Job, JobKind, KeyRecord, Known, NewJob, Page, PassageRow, Pending, PolicySettings,
+    Session,
     StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord,
     WorkspaceSettings,
 };
@@ -71,9 +75,9 @@ pub enum StoreError {
 }
 
 /// Everything a store does.
-pub trait Store: Records + Access + Work {}
+pub trait Store: Records + Lists + Access + Work {}
 
-impl<T: Records + Access + Work> Store for T {}
+impl<T: Records + Lists + Access + Work> Store for T {}
 
 /// A desk's records.
 #[async_trait]
@@ -142,13 +146,6 @@ pub trait Records: Send + Sync {
         workspace: &WorkspaceId,
         id: SuggestionId,
     ) -> Result<Option<StoredSuggestion>, StoreError>;
-
-    /// Suggestions, newest first.
-    async fn suggestions(
-        &self,
-        workspace: &WorkspaceId,
-        filter: &SuggestionFilter,
-    ) -> Result<Page<StoredSuggestion>, StoreError>;
 
     /// What happened to the workspace's entries after `seq`, oldest first, at most `limit` steps.
     async fn entry_changes(

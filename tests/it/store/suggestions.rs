@@ -80,6 +80,7 @@ pub(super) async fn a_suggestion_comes_back_with_its_draft(store: &dyn Store) {
     let read = read(store, name, full.id).await;
     assert_eq!(read, inside);
     let expected = StoredSuggestion {
+        seq: read.seq,
         suggestion: full.clone(),
         ticket: TicketHead {
             subject: asked.text.subject,

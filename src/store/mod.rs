@@ -27,9 +27,8 @@ pub use sql::{Dialect, SqlStore};
 pub use types::{
     ActiveBundle, Answer, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
     EntryRow, Job, JobKind, KeyRecord, Known, NewJob, Page, PassageRow, Pending, PolicySettings,
-    Session,
-    StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord,
-    WorkspaceSettings,
+    Session, StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead,
+    UserRecord, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.

@@ -177,7 +177,12 @@ mod tests {
     }
 
     /// A suggestion of VPN for Network, and what became of it.
-    fn decided(probability: f32, action: Action, category: &str, reason: Option<RejectReason>) -> StoredSuggestion {
+    fn decided(
+        probability: f32,
+        action: Action,
+        category: &str,
+        reason: Option<RejectReason>,
+    ) -> StoredSuggestion {
         let id = Uuid::nil();
         let labels = Labels {
             category: Some(category.to_owned()),
@@ -235,12 +240,20 @@ mod tests {
         assert_eq!(quality.approved, share(1, 5));
         assert_eq!(quality.overridden, share(2, 5));
         let category = &quality.fields[0];
-        assert_eq!(category.accuracy, share(2, 4), "one that was rejected for its tone says nothing");
+        assert_eq!(
+            category.accuracy,
+            share(2, 4),
+            "one that was rejected for its tone says nothing"
+        );
         assert_eq!((category.coverage, category.precision), (share(2, 4), share(1, 2)));
         assert_eq!(category.labels, [("VPN".to_owned(), share(2, 4), share(2, 4))]);
         assert!(category.reliability.is_empty(), "four are too few for a diagram");
         assert_eq!(quality.fields[1].accuracy, share(3, 3));
-        assert_eq!(quality.fields[2].accuracy, share(0, 0), "nobody said anything about priorities");
+        assert_eq!(
+            quality.fields[2].accuracy,
+            share(0, 0),
+            "nobody said anything about priorities"
+        );
     }
 
     #[test]

@@ -65,12 +65,7 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 }
 
 /// Sends a form as a browser does from a page of ours.
-async fn form(
-    desk: &Desk,
-    path: &str,
-    headers: &[(&str, &str)],
-    fields: &[(&str, &str)],
-) -> Reply {
+async fn form(desk: &Desk, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Reply {
     let mut request = Request::post(path)
         .header("content-type", "application/x-www-form-urlencoded")
         .header("host", "localhost:8080");

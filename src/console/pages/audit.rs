@@ -46,7 +46,8 @@ pub(in crate::console) fn page(visit: &Visit, trail: &Page<AuditRow>) -> Markup 
 fn told(detail: &serde_json::Value) -> String {
     match detail {
         serde_json::Value::Object(fields) => {
-            let one = |(name, value): (&String, &serde_json::Value)| format!("{name} {}", told(value));
+            let one =
+                |(name, value): (&String, &serde_json::Value)| format!("{name} {}", told(value));
             fields.iter().map(one).collect::<Vec<_>>().join(", ")
         }
         serde_json::Value::String(text) => text.clone(),

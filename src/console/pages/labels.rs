@@ -97,7 +97,12 @@ fn of_team(visit: &Visit, at: usize, team: Option<&Team>) -> Markup {
     }
 }
 
-fn of_category(visit: &Visit, at: usize, category: Option<&Category>, taxonomy: &Taxonomy) -> Markup {
+fn of_category(
+    visit: &Visit,
+    at: usize,
+    category: Option<&Category>,
+    taxonomy: &Taxonomy,
+) -> Markup {
     let w = visit.words;
     let label = category.map_or("", |c| c.label.as_str());
     let owner = category.and_then(|c| c.team.as_deref());

@@ -61,10 +61,8 @@ pub(in crate::console) fn page(
 
 fn header(visit: &Visit, place: Place) -> Markup {
     let w = visit.words;
-    let agent = [
-        (Place::Queue, "/", w.queue, Scope::Agent),
-        (Place::Try, "/try", w.try_it, Scope::Triage),
-    ];
+    let agent =
+        [(Place::Queue, "/", w.queue, Scope::Agent), (Place::Try, "/try", w.try_it, Scope::Triage)];
     let lead = [
         (Place::Quality, "/quality", w.quality, Scope::Lead),
         (Place::Policy, "/policy", w.policy, Scope::Lead),

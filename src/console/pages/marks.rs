@@ -103,7 +103,8 @@ mod tests {
     fn shared_words_are_marked_whatever_their_case() {
         let shared = telling_words("the VPN client drops since the update 6.2");
         let marked = marked("Client had gone; <b>Update</b> it", &shared).into_string();
-        let expected = "<bdi><mark>Client</mark> had gone; &lt;b&gt;<mark>Update</mark>&lt;/b&gt; it</bdi>";
+        let expected =
+            "<bdi><mark>Client</mark> had gone; &lt;b&gt;<mark>Update</mark>&lt;/b&gt; it</bdi>";
         assert_eq!(marked, expected);
     }
 

@@ -119,6 +119,9 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number).join(" "), "0 999 1\u{202f}000 1\u{202f}234\u{202f}567");
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(number).join(" "),
+            "0 999 1\u{202f}000 1\u{202f}234\u{202f}567"
+        );
     }
 }

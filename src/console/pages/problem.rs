@@ -34,5 +34,11 @@ pub(in crate::console) fn page(visit: &Visit, error: &ApiError) -> Markup {
             } }
         }
     };
-    layout::page(visit, Place::Elsewhere, title, if starting { "starting" } else { "problem" }, &content)
+    layout::page(
+        visit,
+        Place::Elsewhere,
+        title,
+        if starting { "starting" } else { "problem" },
+        &content,
+    )
 }

@@ -298,8 +298,5 @@ fn nothing(visit: &Visit, view: &QueueView) -> Markup {
             },
         );
     }
-    empty(
-        w.all_done,
-        &html! { p { (w.all_done_help) } p { a href="/try" { (w.try_a_ticket) } } },
-    )
+    empty(w.all_done, &html! { p { (w.all_done_help) } p { a href="/try" { (w.try_a_ticket) } } })
 }

@@ -5,7 +5,12 @@ use maud::{Markup, html};
 use super::Visit;
 use super::layout::{self, Place};
 
-pub(in crate::console) fn page(visit: &Visit, next: &str, user: &str, refused: Option<&str>) -> Markup {
+pub(in crate::console) fn page(
+    visit: &Visit,
+    next: &str,
+    user: &str,
+    refused: Option<&str>,
+) -> Markup {
     let w = visit.words;
     let content = html! {
         section.sign-in {

@@ -181,7 +181,8 @@ fn drafted(
     if sentence.sources.is_empty() {
         return html! { p.template { (line(&sentence.text)) } };
     }
-    let known = || sentence.sources.iter().filter_map(|source| Some((source, sources.get(source)?)));
+    let known =
+        || sentence.sources.iter().filter_map(|source| Some((source, sources.get(source)?)));
     html! {
         div.sentence {
             button.quote type="button" aria-describedby={ "source-" (at) } {

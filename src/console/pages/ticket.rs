@@ -212,7 +212,8 @@ fn choose(visit: &Visit, view: &TicketView, field: LabelField) -> Markup {
         .chain(answer.alternatives.iter().map(|a| (a.label.as_str(), a.probability)))
         .filter(|(label, _)| view.taxonomy.labels(field).any(|known| known == *label))
         .collect();
-    let others = view.taxonomy.labels(field).filter(|l| !likely.iter().any(|(known, _)| known == l));
+    let others =
+        view.taxonomy.labels(field).filter(|l| !likely.iter().any(|(known, _)| known == l));
     let chosen = view.typed.label(field).or(answer.label.as_ref());
     let name = field.name();
     let owner = |label: &str| {

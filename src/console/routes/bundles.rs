@@ -7,7 +7,10 @@ use crate::console::pages::{self, Visit};
 use crate::http::{ApiError, Desk, may};
 use crate::triage::{BundleRecord, Receipt};
 
-async fn read<S>(desk: &Desk<S>, visit: &Visit) -> Result<Vec<BundleRecord>, axum::response::Response> {
+async fn read<S>(
+    desk: &Desk<S>,
+    visit: &Visit,
+) -> Result<Vec<BundleRecord>, axum::response::Response> {
     desk.triage.bundles().list(&desk.caller.workspace).await.map_err(|error| visit.fail(error))
 }
 

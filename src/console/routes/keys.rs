@@ -28,10 +28,7 @@ pub(super) async fn show(headers: HeaderMap, page: Page<may::Admin>) -> Answer {
 }
 
 /// Makes a key. Its text is shown in the answer, once; a reload asks before it makes another.
-pub(super) async fn create(
-    Shared(state): Shared<State>,
-    posted: Posted<may::Admin>,
-) -> Answer {
+pub(super) async fn create(Shared(state): Shared<State>, posted: Posted<may::Admin>) -> Answer {
     let Posted { page: Page { desk, visit }, fields } = posted;
     let Some(accounts) = state.accounts.get() else { return Err(visit.fail(ErrorCode::NotReady)) };
     let name = fields.filled("name").filter(|name| name.chars().count() <= 200);

@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, Uri};
 
 use crate::console::desk::{Answer, Fields, Page, Posted, see_other};
-use crate::console::pages::labels::{self as view, Overlap};
 use crate::console::pages::Visit;
+use crate::console::pages::labels::{self as view, Overlap};
 use crate::domain::{Category, LabelField, Taxonomy, Team};
 use crate::http::{ApiError, Desk, ErrorCode, may};
 use crate::triage::{Mappings, Receipt, TriageError};
@@ -56,7 +56,9 @@ fn filled_in(fields: &Fields) -> (Taxonomy, Mappings) {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    let at = |values: &[&str], row: usize| values.get(row).copied().unwrap_or_default().trim().to_owned();
+    let at = |values: &[&str], row: usize| {
+        values.get(row).copied().unwrap_or_default().trim().to_owned()
+    };
     let mut mappings = Mappings::new();
     let mut renamed = |field: LabelField, was: String, now: &str| {
         if !was.is_empty() && was != now {
@@ -110,7 +112,8 @@ pub(super) async fn save(posted: Posted<may::Lead>) -> Answer {
         return Err(visit.fail(ErrorCode::InvalidField));
     };
     let (taxonomy, mappings) = filled_in(&fields);
-    let shown = Taxonomy { version: u32::try_from(version).unwrap_or_default(), ..taxonomy.clone() };
+    let shown =
+        Taxonomy { version: u32::try_from(version).unwrap_or_default(), ..taxonomy.clone() };
     let receipt = Receipt::none();
     let saved = desk.triage.put_taxonomy(&desk.caller, taxonomy, &mappings, Some(version), receipt);
     let error = match saved.await {
@@ -141,7 +144,11 @@ mod tests {
         let (taxonomy, mappings) = filled_in(&Fields::read(form.as_bytes()));
         assert_eq!(taxonomy.priorities, ["low", "high"]);
         assert_eq!(taxonomy.teams.len(), 1);
-        assert_eq!(taxonomy.categories[0].team.as_deref(), Some("Network"), "renamed with its team");
+        assert_eq!(
+            taxonomy.categories[0].team.as_deref(),
+            Some("Network"),
+            "renamed with its team"
+        );
         assert_eq!(taxonomy.categories[0].examples, ["a", "b"]);
         assert_eq!(taxonomy.categories.len(), 1, "a row without a label is none");
         assert_eq!(mappings[&LabelField::Team]["Net"], "Network");

@@ -44,7 +44,8 @@ pub(super) async fn save(posted: Posted<may::Lead>) -> Answer {
     let wanted = target(&fields);
     let refused = match (wanted, fields.get("version").parse::<i64>()) {
         (Some(wanted), Ok(version)) => {
-            let saved = desk.triage.put_policy(&desk.caller, wanted, Some(version), Receipt::none());
+            let saved =
+                desk.triage.put_policy(&desk.caller, wanted, Some(version), Receipt::none());
             match saved.await {
                 Ok(_) => return Ok(see_other("/policy?saved=1")),
                 Err(error) => error,

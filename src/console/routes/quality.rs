@@ -17,8 +17,9 @@ pub(super) async fn show(headers: HeaderMap, uri: Uri, page: Page<may::Lead>) ->
         let asked = bundle.as_deref().filter(|_| !all);
         Ok((desk.triage.quality(workspace, asked).await?, bundle))
     };
-    let (quality, bundle) =
-        read.await.map_err(|error: crate::store::StoreError| visit.fail(TriageError::from(error)))?;
+    let (quality, bundle) = read
+        .await
+        .map_err(|error: crate::store::StoreError| visit.fail(TriageError::from(error)))?;
     let page = pages::quality::page(&visit, &quality, bundle.as_deref(), all);
     Ok(Visit::html(&headers, page))
 }

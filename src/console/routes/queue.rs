@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, Uri};
 use jiff::SignedDuration;
 
 use crate::console::desk::{Answer, Fields, Page, Posted, encoded, own_place, see_other};
-use crate::console::pages::queue::{self as view, Asked, Done, QueueView, decision_name};
 use crate::console::pages::Visit;
+use crate::console::pages::queue::{self as view, Asked, Done, QueueView, decision_name};
 use crate::console::words::Words;
 use crate::domain::{Action, Decision, Labels, Status, SuggestionId, Taxonomy};
 use crate::http::may;

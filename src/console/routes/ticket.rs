@@ -12,13 +12,11 @@ use serde_json::json;
 
 use super::queue::{asked, asked_again, done};
 use crate::console::desk::{Answer, Fields, Page, Posted, encoded, see_other, wants_json};
+use crate::console::pages::Visit;
 use crate::console::pages::suggested::{self, Source};
 use crate::console::pages::ticket::{self as view, TicketView, Typed, changed_reply};
-use crate::console::pages::Visit;
 use crate::console::presence::Presence;
-use crate::domain::{
-    Action, LabelField, Labels, SourceKind, SourceRef, Suggestion, SuggestionId,
-};
+use crate::domain::{Action, LabelField, Labels, SourceKind, SourceRef, Suggestion, SuggestionId};
 use crate::http::{ApiError, Desk, ErrorCode, may};
 use crate::store::StoredSuggestion;
 use crate::triage::{Receipt, TriageError, Verdict};
@@ -140,20 +138,17 @@ pub(super) async fn decide(
         return Err(visit.fail(ErrorCode::InvalidField));
     };
     let action = verdict.action;
-    let refused = match desk
-        .triage
-        .decide(&desk.caller, id, verdict, Some(version), Receipt::none())
-        .await
-    {
-        Ok(_) => return Ok(onwards(&headers, &fields, &stored, action)),
-        // An attempt whose answer was lost on the way: it is done, and by whom it was asked for.
-        Err(TriageError::Stale { .. } | TriageError::AlreadyDecided { .. })
-            if was_done(&stored, &desk.caller.actor, action, version) =>
-        {
-            return Ok(onwards(&headers, &fields, &stored, action));
-        }
-        Err(error) => error,
-    };
+    let refused =
+        match desk.triage.decide(&desk.caller, id, verdict, Some(version), Receipt::none()).await {
+            Ok(_) => return Ok(onwards(&headers, &fields, &stored, action)),
+            // An attempt whose answer was lost on the way: it is done, and by whom it was asked for.
+            Err(TriageError::Stale { .. } | TriageError::AlreadyDecided { .. })
+                if was_done(&stored, &desk.caller.actor, action, version) =>
+            {
+                return Ok(onwards(&headers, &fields, &stored, action));
+            }
+            Err(error) => error,
+        };
     let said = explained(&desk, id, &refused, &visit).await;
     let error = ApiError::from(&refused);
     if wants_json(&headers) {
@@ -196,7 +191,11 @@ fn onwards(
         encoded(priority),
         action.name()
     );
-    if wants_json(headers) { Json(json!({ "next": next })).into_response() } else { see_other(&next) }
+    if wants_json(headers) {
+        Json(json!({ "next": next })).into_response()
+    } else {
+        see_other(&next)
+    }
 }
 
 /// Why a decision was refused, for the one who made it.

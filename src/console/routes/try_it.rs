@@ -23,11 +23,8 @@ pub(super) async fn assess(posted: Posted<may::Triage>) -> Answer {
         body: fields.get("body").to_owned(),
         messages: Vec::new(),
     };
-    let mut shown = TryView {
-        subject: text.subject.clone(),
-        body: text.body.clone(),
-        ..TryView::default()
-    };
+    let mut shown =
+        TryView { subject: text.subject.clone(), body: text.body.clone(), ..TryView::default() };
     let ticket = Ticket { text, requester: None, created_at: None, source: None };
     let workspace = &desk.caller.workspace;
     let mut status = StatusCode::OK;

@@ -285,16 +285,26 @@ pub(super) const WORDS: Words = Words {
     of_similar: |n, of, label| format!("{n} der {of} ähnlichsten sind {label}."),
     done_approved: |n| if n == 1 { "Angenommen.".to_owned() } else { format!("{n} angenommen.") },
     left_alone: |n| format!("{n} hatten sich geändert und blieben, wie sie sind."),
-    too_many_attempts: |s| format!("Zu viele Versuche für dieses Konto. In {s} s erneut versuchen."),
-    decided_meanwhile: |who, status| format!("{who} hat inzwischen entschieden: {status}. Was Sie geschrieben haben, bleibt."),
+    too_many_attempts: |s| {
+        format!("Zu viele Versuche für dieses Konto. In {s} s erneut versuchen.")
+    },
+    decided_meanwhile: |who, status| {
+        format!("{who} hat inzwischen entschieden: {status}. Was Sie geschrieben haben, bleibt.")
+    },
     others_look: |who| format!("Auch hier: {who}"),
     scripts: &[
         ("undone", "Rückgängig gemacht."),
         ("kept", "Was Sie zuvor geschrieben hatten, ist wieder da."),
         ("discard", "Verwerfen"),
-        ("offline", "Nicht gespeichert: Der Dienst antwortet nicht. Was Sie geschrieben haben, bleibt hier; es wird erneut versucht."),
+        (
+            "offline",
+            "Nicht gespeichert: Der Dienst antwortet nicht. Was Sie geschrieben haben, bleibt hier; es wird erneut versucht.",
+        ),
         ("retry", "Jetzt erneut versuchen"),
-        ("ended", "Ihre Sitzung ist zu Ende. Was Sie geschrieben haben, bleibt; melden Sie sich erneut an."),
+        (
+            "ended",
+            "Ihre Sitzung ist zu Ende. Was Sie geschrieben haben, bleibt; melden Sie sich erneut an.",
+        ),
         ("sign_in", "Anmelden"),
         ("working", "Einen Moment …"),
         ("fields_left", "{n} Felder auszufüllen. Tab springt zum nächsten."),

@@ -286,13 +286,18 @@ pub(super) const WORDS: Words = Words {
     done_approved: |n| if n == 1 { "Approved.".to_owned() } else { format!("{n} approved.") },
     left_alone: |n| format!("{n} had changed and were left as they are."),
     too_many_attempts: |s| format!("Too many attempts for this user. Try again in {s} s."),
-    decided_meanwhile: |who, status| format!("{who} has decided this meanwhile: {status}. What you typed is kept."),
+    decided_meanwhile: |who, status| {
+        format!("{who} has decided this meanwhile: {status}. What you typed is kept.")
+    },
     others_look: |who| format!("Also here: {who}"),
     scripts: &[
         ("undone", "Undone."),
         ("kept", "What you typed before is back."),
         ("discard", "Discard it"),
-        ("offline", "Not saved: the service does not answer. What you typed is kept here; it will be tried again."),
+        (
+            "offline",
+            "Not saved: the service does not answer. What you typed is kept here; it will be tried again.",
+        ),
         ("retry", "Try again now"),
         ("ended", "Your session has ended. What you typed is kept; sign in again."),
         ("sign_in", "Sign in"),

@@ -423,7 +423,6 @@ impl Words {
             Scope::Admin => self.scope_admin,
         }
     }
-
 }
 
 #[cfg(test)]

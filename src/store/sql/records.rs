@@ -16,8 +16,8 @@ use crate::domain::{
 };
 use crate::drafts::Votes;
 use crate::store::{
-    Counts, EntryChange, EntryRow, Known, Records, StoreError, StoredSuggestion,
-    StoredTicket, Transaction, WorkspaceSettings,
+    Counts, EntryChange, EntryRow, Known, Records, StoreError, StoredSuggestion, StoredTicket,
+    Transaction, WorkspaceSettings,
 };
 use crate::text::Terms;
 

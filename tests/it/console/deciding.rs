@@ -54,7 +54,8 @@ async fn the_most_urgent_come_first_and_filters_narrow() {
     priorities["priorities"] = json!(["low", "urgent"]);
     desk.ask("PUT", "/v1/taxonomy", &[], &priorities).await.ok();
     let printer = id(&desk.triage(json!({"subject": "printer jams on the second floor"})).await);
-    let vpn = desk.triage(json!({"subject": "VPN 100%_drops every few minutes", "requester": "Ann"}));
+    let vpn =
+        desk.triage(json!({"subject": "VPN 100%_drops every few minutes", "requester": "Ann"}));
     let vpn = id(&vpn.await);
     let at = async |path: &str| listed(&desk.get(path).await.text());
     assert_eq!(at("/").await, [vpn.clone(), printer.clone()]);
@@ -101,7 +102,12 @@ async fn a_form_decides_and_goes_on_to_the_next() {
     for (fields, becomes, version) in [
         (all(&[("action", "approve"), ("reply", "Please wait."), ("version", "3")]), "edited", 4),
         (
-            vec![("action", "approve"), ("category", "Printing"), ("reply", draft), ("version", "5")],
+            vec![
+                ("action", "approve"),
+                ("category", "Printing"),
+                ("reply", draft),
+                ("version", "5"),
+            ],
             "rerouted",
             6,
         ),
@@ -119,7 +125,8 @@ async fn a_form_decides_and_goes_on_to_the_next() {
 #[tokio::test]
 async fn of_two_agents_the_second_is_told_and_loses_nothing() {
     let desk = desk().await;
-    let (ann, ben) = (Browser::signed_in(&desk, "agent").await, Browser::signed_in(&desk, "lead").await);
+    let (ann, ben) =
+        (Browser::signed_in(&desk, "agent").await, Browser::signed_in(&desk, "lead").await);
     let sent = json!({"subject": "VPN drops every few minutes"});
     let key = desk.key("main", deskhand::domain::Scope::Triage).await;
     let headers = [("authorization", key.as_str())];
@@ -159,7 +166,8 @@ async fn many_are_approved_at_once_only_where_they_are_sure_and_as_they_were_see
     let desk = Desk::with(&small_history()).await;
     let mut sure = Vec::new();
     for n in 0..4 {
-        let ticket = json!({"subject": "VPN drops every few minutes", "body": format!("again {n}")});
+        let ticket =
+            json!({"subject": "VPN drops every few minutes", "body": format!("again {n}")});
         let made = desk.triage(ticket).await;
         assert_eq!(made["category"]["decision"], "auto", "{made}");
         sure.push(made);

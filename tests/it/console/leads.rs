@@ -56,7 +56,11 @@ async fn labels_are_renamed_with_their_tickets_and_never_lost() {
             ("priorities".to_owned(), "normal".to_owned()),
         ];
         let texts = |list: &Value| {
-            list.as_array().unwrap().iter().map(|l| l["label"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            list.as_array()
+                .unwrap()
+                .iter()
+                .map(|l| l["label"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
         for team in texts(&taxonomy["teams"]) {
             for (name, value) in [("team-was", &team), ("team", &team)] {

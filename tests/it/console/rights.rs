@@ -63,7 +63,9 @@ async fn who_is_not_signed_in_is_asked_to_and_comes_back() {
     let fields = [("user", "agent"), ("password", PASSWORD), ("next", "/?team=VPN%20team")];
     let back = form(&desk, "/sign-in", &[], &fields).await;
     assert_eq!(place(&back), "/?team=VPN%20team");
-    for evil in ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"] {
+    for evil in
+        ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+    {
         let fields = [("user", "agent"), ("password", PASSWORD), ("next", evil)];
         assert_eq!(place(&form(&desk, "/sign-in", &[], &fields).await), "/", "{evil}");
     }

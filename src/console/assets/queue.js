@@ -45,6 +45,8 @@ function tell() {
   }
 }
 
+let shown = $("#list").innerHTML;
+
 function prepare() {
   const all = $("#all-safe");
   if (!all) return;
@@ -65,6 +67,8 @@ async function look() {
   const fresh = found && $("#list", found);
   if (!fresh) return;
   $("#counts").replaceWith($("#counts", found));
+  if (fresh.innerHTML === shown) return;
+  shown = fresh.innerHTML;
   const known = new Set($$(".row").map((row) => row.dataset.id));
   const arrived = $$(".row", fresh).filter((row) => !known.has(row.dataset.id));
   if (known.size > 0) for (const row of arrived) row.classList.add("fresh");

@@ -132,16 +132,18 @@ function prepare() {
     if (event.key === "Tab" && !event.shiftKey && step(reply.selectionEnd)) event.preventDefault();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); press("a"); }
   });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(event.submitter?.value ?? "approve");
-  });
+  for (const sent of [form, $("#rejection")]) {
+    sent.addEventListener("submit", (event) => {
+      event.preventDefault();
+      send(event.submitter?.value ?? "approve", sent);
+    });
+  }
   // What stands in the form after a refusal is newer than what was kept.
   if ($("#problem").hidden) restore();
   changed();
 }
 
-async function send(action) {
+async function send(action, sent = form) {
   if (form.dataset.sending) return;
   const left = action === "approve" ? [...new Set(open().map(([from, to]) => reply.value.slice(from, to)))] : [];
   if (left.length && !confirm(say(words.fields_open, { fields: left.join(", ") }))) {
@@ -152,14 +154,14 @@ async function send(action) {
   form.dataset.sending = "1";
   const buttons = $$("button", form);
   for (const button of buttons) button.disabled = true;
-  const fields = new FormData(form);
+  const fields = new FormData(sent);
   fields.set("action", action);
   const again = () => {
     delete form.dataset.sending;
     for (const button of buttons) button.disabled = false;
   };
   try {
-    const { ok, status, content } = await post(form.action, fields);
+    const { ok, status, content } = await post(sent.action, fields);
     if (ok) { memory.forget(kept); leaving = true; location.assign(content.next); return; }
     again();
     if (status === 401) {
@@ -177,9 +179,9 @@ async function send(action) {
     if (!(error instanceof Unsent)) throw error;
     again();
     remember();
-    const said = note(words.offline, { bad: true, actions: [[words.retry, () => { clearTimeout(timer); send(action); }]] });
+    const said = note(words.offline, { bad: true, actions: [[words.retry, () => { clearTimeout(timer); send(action, sent); }]] });
     // Sent again, it is the same decision: the version it is based on makes sure of that.
-    const timer = setTimeout(() => { said.remove(); send(action); }, 5000);
+    const timer = setTimeout(() => { said.remove(); send(action, sent); }, 5000);
   }
 }
 

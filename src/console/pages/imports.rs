@@ -92,7 +92,7 @@ fn faults(title: &str, line_word: &str, column_word: &str, faults: &[LineFault])
     html! {
         @if !faults.is_empty() {
             h2 { (title) }
-            ul.faults {
+            ul.faults tabindex="0" {
                 @for fault in faults.iter().take(LISTED) {
                     li {
                         strong { (line_word) " " (fault.line) }

@@ -198,6 +198,12 @@ fn form(visit: &Visit, view: &TicketView) -> Markup {
             }
             (verdicts(visit, view))
         }
+        // A form of its own: Enter among the reasons must not approve.
+        form #rejection method="post" action={ "/suggestions/" (s.id) "/decision" } {
+            (csrf(visit))
+            input type="hidden" name="version" value=(view.stored.version);
+            input type="hidden" name="query" value=(view.query);
+        }
     }
 }
 
@@ -279,12 +285,12 @@ fn verdicts(visit: &Visit, view: &TicketView) -> Markup {
                     legend { (w.reject_why) }
                     @for (at, reason) in REASONS.into_iter().enumerate() {
                         label.check {
-                            input type="radio" name="reason" value=(reason_name(reason))
+                            input type="radio" name="reason" form="rejection" value=(reason_name(reason))
                                 checked[at + 1 == REASONS.len()];
                             " " (w.reject_reason(reason))
                         }
                     }
-                    button.danger name="action" value="reject" { (w.reject) }
+                    button.danger form="rejection" name="action" value="reject" { (w.reject) }
                 }
             }
         }

@@ -227,3 +227,39 @@ async fn what_is_tried_out_is_not_kept() {
     assert_eq!(blank.status, 422);
     assert!(blank.text().contains("The ticket is empty"));
 }
+
+#[tokio::test]
+async fn ten_thousand_pending_stay_quick() {
+    let desk = Desk::with(&small_history()).await;
+    let made = desk.triage(json!({"subject": "VPN drops every few minutes"})).await;
+    let made: deskhand::domain::Suggestion = serde_json::from_value(made).unwrap();
+    let store = desk.triage.store();
+    let ticket = store.ticket(&desk.workspace, made.ticket_id).await.unwrap().unwrap().ticket;
+    let mut tx = store.begin(&desk.workspace).await.unwrap();
+    for n in 0..10_000u128 {
+        let id = uuid::Uuid::from_u128(1 << 96 | n);
+        let mut ticket = ticket.clone();
+        ticket.text.subject = format!("VPN drops, the {n}th time");
+        let mut made = made.clone();
+        made.id = deskhand::domain::SuggestionId::new(id);
+        made.ticket_id = deskhand::domain::TicketId::new(id);
+        made.priority.label = Some(["low", "normal", "high"][n as usize % 3].to_owned());
+        let now = desk.triage.now();
+        made.ticket_id = tx.put_ticket(made.ticket_id, &ticket, "en", now).await.unwrap();
+        tx.put_suggestion(&made, 1, now).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    for path in ["/", "/?order=urgent", "/?q=9999th", "/?team=VPN+team&order=urgent"] {
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let page = desk.get(path).await;
+            times.push(start.elapsed());
+            assert_eq!(page.status, 200);
+            assert!(!listed(&page.text()).is_empty());
+        }
+        times.sort();
+        println!("{path}: {:?}", times[1]);
+        assert!(times[1].as_millis() < 1_000, "{path}: {times:?}");
+    }
+}

@@ -245,6 +245,7 @@ pub(super) async fn filters_can_be_combined(store: &dyn Store) {
                             ticket,
                             before: None,
                             limit: 100,
+                            ..SuggestionFilter::default()
                         };
                         let page = store.suggestions(&desk(name), &filter).await.unwrap();
                         let found: Vec<_> = page.items.iter().map(|s| s.suggestion.id).collect();

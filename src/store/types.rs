@@ -413,14 +413,23 @@ pub struct UserRecord {
     pub created_at: Timestamp,
 }
 
+/// A desk that a user may work at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Which.
+    pub workspace: WorkspaceId,
+    /// What they may do there.
+    pub scopes: Scopes,
+}
+
 /// An agent who has signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Who.
     pub user: String,
-    /// Whose desk.
+    /// The desk that they work at now.
     pub workspace: WorkspaceId,
-    /// What they may do.
+    /// What they may do there.
     pub scopes: Scopes,
     /// What a page of ours must send along to change anything.
     pub csrf: String,

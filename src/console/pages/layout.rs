@@ -92,7 +92,8 @@ fn header(visit: &Visit, place: Place) -> Markup {
                 }
                 div.who {
                     @if visit.signed_in() {
-                        span.quiet { (visit.name) " · " (visit.workspace) }
+                        span.quiet { (visit.name) " · " }
+                        a.quiet href="/desks" title=(w.switch_desk) { (visit.workspace) }
                         form method="post" action="/sign-out" {
                             (csrf(visit))
                             button.link { (w.sign_out) }

@@ -95,25 +95,48 @@ pub(super) async fn prefer(Shared(state): Shared<State>, request: Request) -> An
     Ok(go_with(own_place(fields.get("next")), cookies))
 }
 
-pub(super) async fn desks(headers: HeaderMap, page: Page<may::Triage>) -> Answer {
+/// Which desks somebody may go to: those of their account, or all where nobody needs one.
+async fn open_to(state: &State, page: &Page<may::Triage>) -> Result<Vec<WorkspaceId>, ApiError> {
     let Page { desk, visit } = page;
-    if visit.signed_in() {
-        return Err(visit.fail(ErrorCode::NotFound));
+    let mut desks = match state.accounts.get().filter(|_| visit.signed_in()) {
+        Some(accounts) => {
+            let member = accounts.desks(&visit.name).await?;
+            member.into_iter().map(|member| member.workspace).collect()
+        }
+        None => desk.triage.store().workspaces().await.map_err(TriageError::from)?,
+    };
+    if !desks.contains(&desk.caller.workspace) {
+        desks.push(desk.caller.workspace.clone());
     }
-    let known = desk.triage.store().workspaces().await;
-    let known = known.map_err(|error| visit.fail(TriageError::from(error)))?;
-    let mut names: Vec<String> = known.iter().map(ToString::to_string).collect();
-    if !names.contains(&visit.workspace) {
-        names.push(visit.workspace.clone());
-    }
-    Ok(Visit::html(&headers, pages::desks::page(&visit, &names)))
+    Ok(desks)
 }
 
-pub(super) async fn switch(headers: HeaderMap, posted: Posted<may::Triage>) -> Answer {
+pub(super) async fn desks(
+    Shared(state): Shared<State>,
+    headers: HeaderMap,
+    page: Page<may::Triage>,
+) -> Answer {
+    let desks = open_to(&state, &page).await.map_err(|error| page.visit.fail(error))?;
+    let names: Vec<String> = desks.iter().map(ToString::to_string).collect();
+    Ok(Visit::html(&headers, pages::desks::page(&page.visit, &names)))
+}
+
+pub(super) async fn switch(
+    Shared(state): Shared<State>,
+    headers: HeaderMap,
+    posted: Posted<may::Triage>,
+) -> Answer {
     let visit = posted.page.visit;
-    let wanted = WorkspaceId::try_from(posted.fields.get("desk").to_owned());
-    let Some(desk) = wanted.ok().filter(|_| !visit.signed_in()) else {
+    let Ok(wanted) = WorkspaceId::try_from(posted.fields.get("desk").to_owned()) else {
         return Err(visit.fail(ErrorCode::NotFound));
     };
-    Ok(go_with("/", [set_cookie(&headers, DESK_COOKIE, desk.as_str(), REMEMBERED)]))
+    let (Some(accounts), Some(token)) = (state.accounts.get(), session_token(&headers)) else {
+        let cookie = set_cookie(&headers, DESK_COOKIE, wanted.as_str(), REMEMBERED);
+        return Ok(go_with("/", [cookie]));
+    };
+    match accounts.switch(token, &wanted).await {
+        Ok(true) => Ok(see_other("/")),
+        Ok(false) => Err(visit.fail(ErrorCode::NotFound)),
+        Err(error) => Err(visit.fail(ApiError::from(error))),
+    }
 }

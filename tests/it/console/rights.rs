@@ -1,6 +1,7 @@
 //! Who may see and do what, and what keeps other sites' pages from doing it.
 
-use deskhand::domain::Scope;
+use deskhand::domain::{Scope, Scopes, WorkspaceId};
+use deskhand::store::Membership;
 use serde_json::{Value, json};
 
 use super::{Browser, PAGES, PASSWORD, desk, form, place};
@@ -197,4 +198,24 @@ async fn an_open_installation_lets_everybody_go_to_every_desk() {
     desk.key("main", Scope::Triage).await;
     let closed = desk.ask("GET", "/", &[("cookie", &cookie)], &Value::Null).await;
     assert_eq!(closed.status, 303, "the cookie opens nothing once there are accounts");
+}
+
+#[tokio::test]
+async fn somebody_goes_to_the_desks_they_joined_and_to_no_other() {
+    let desk = desk().await;
+    let hr = WorkspaceId::try_from("hr".to_owned()).unwrap();
+    let member = Membership { workspace: hr, scopes: Scopes::new(vec![Scope::Lead]) };
+    desk.triage.store().add_membership("agent", &member).await.unwrap();
+    let mut browser = Browser::signed_in(&desk, "agent").await;
+    assert_eq!(browser.get(&desk, "/policy").await.status, 403);
+    let page = browser.get(&desk, "/desks").await.text();
+    assert!(page.contains("value=\"hr\"") && page.contains("value=\"main\" checked"), "{page}");
+    assert_eq!(browser.post(&desk, "/desks", &[("desk", "eng")]).await.status, 404);
+    assert_eq!(place(&browser.post(&desk, "/desks", &[("desk", "hr")]).await), "/");
+    assert_eq!(browser.get(&desk, "/policy").await.status, 200, "a lead there");
+    assert!(browser.get(&desk, "/").await.text().contains(">hr<"));
+    browser.cookie.push_str("; deskhand_desk=main");
+    assert!(browser.get(&desk, "/").await.text().contains(">hr<"), "no cookie moves a session");
+    assert_eq!(place(&browser.post(&desk, "/desks", &[("desk", "main")]).await), "/");
+    assert_eq!(browser.get(&desk, "/policy").await.status, 403);
 }

@@ -5,7 +5,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 const out = process.env.BROWSER_OUT;
@@ -55,6 +55,9 @@ export class World {
   async visitor(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, baseURL: this.address, ...options });
     context.setDefaultTimeout(10_000);
+    // Style and scripts from a folder, to try changes without building the program anew.
+    const assets = process.env.BROWSER_ASSETS;
+    if (assets) await context.route("**/assets/*/*", (route) => route.fulfill({ path: join(assets, basename(new URL(route.request().url()).pathname)) }));
     const page = await context.newPage();
     // Whether to approve with fields left open: yes.
     page.on("dialog", (dialog) => { if (dialog.type() === "confirm") dialog.accept(); });

@@ -54,9 +54,14 @@ export async function post(path, fields) {
 
 // Reads this page again, if it has changed: its content, or null.
 let etag = null;
+let ended = false;
 export async function again() {
   const headers = etag ? { "if-none-match": etag } : {};
   const response = await fetch(location.href, { headers }).catch(() => null);
+  if (response?.redirected && !ended) {
+    ended = true;
+    note(words.ended, { bad: true, actions: [[words.sign_in, () => location.reload()]] });
+  }
   if (!response?.ok || response.redirected) return null;
   etag = response.headers.get("etag");
   return new DOMParser().parseFromString(await response.text(), "text/html");

@@ -43,6 +43,7 @@ for (const sentence of $$(".sentence")) {
   sentence.addEventListener("pointerleave", mark(false));
   sentence.addEventListener("focusin", mark(true));
   sentence.addEventListener("focusout", mark(false));
+  $(".quote", sentence).addEventListener("click", () => cited[0]?.scrollIntoView({ block: "nearest" }));
 }
 
 // Fields to fill in: Tab goes from one to the next, and on when none is left.

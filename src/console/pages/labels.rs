@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Visit;
 use super::layout::{self, Place, csrf};
 use super::parts::percent;
-use crate::domain::{Category, Scope, Taxonomy, Team};
+use crate::domain::{Category, Taxonomy, Team};
 
 /// Empty rows for what is new.
 const NEW_CATEGORIES: usize = 2;
@@ -59,7 +59,6 @@ pub(in crate::console) fn page(
             div.actions.sticky { button.primary { (w.save) } }
         }
     };
-    debug_assert!(visit.may(Scope::Lead));
     layout::page(visit, Place::Labels, w.labels, "labels", &content)
 }
 

@@ -98,20 +98,16 @@ pub(super) async fn show(headers: HeaderMap, uri: Uri, page: Page<may::Agent>) -
             pending.iter().filter(|p| of(p)).map(|p| p.count).sum::<u64>()
         };
         let open = count(&|_| true);
-        let found = match asked.narrows() {
-            true => store.count_suggestions(workspace, &filter).await?,
-            false => open,
-        };
+        let found =
+            if asked.narrows() { store.count_suggestions(workspace, &filter).await? } else { open };
         let older = rows.next.and_then(|seq| {
             let last = rows.items.last()?;
             let rank = filter.rank(last.suggestion.priority.label.as_deref());
             let and = if asked.query().is_empty() { "" } else { "&" };
             Some(format!("/?{}{and}before={seq}&rank={rank}", asked.query()))
         });
-        let history = match rows.items.is_empty() {
-            true => store.counts(workspace).await?.searchable,
-            false => 1,
-        };
+        let history =
+            if rows.items.is_empty() { store.counts(workspace).await?.searchable } else { 1 };
         Ok::<_, StoreError>(QueueView {
             rows: rows.items,
             found,
@@ -224,13 +220,11 @@ pub(super) async fn next(uri: Uri, page: Page<may::Agent>) -> Answer {
     };
     let found = find.await.map_err(|error| visit.fail(TriageError::from(error)))?;
     let found = found.filter(|found| Some(found.seq) != after);
-    let mut query = asked.query();
-    for name in ["done", "ids"] {
-        if let Some(value) = fields.filled(name) {
-            let and = if query.is_empty() { "" } else { "&" };
-            query.push_str(&format!("{and}{name}={}", encoded(value)));
-        }
-    }
+    let said = ["done", "ids"]
+        .into_iter()
+        .filter_map(|name| fields.filled(name).map(|value| format!("{name}={}", encoded(value))));
+    let parts = Some(asked.query()).filter(|query| !query.is_empty());
+    let query = parts.into_iter().chain(said).collect::<Vec<_>>().join("&");
     Ok(see_other(&match found {
         Some(found) => format!("/suggestions/{}?{query}", found.suggestion.id),
         None => format!("/?{query}"),

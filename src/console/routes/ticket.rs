@@ -35,9 +35,10 @@ pub(super) async fn sources<S>(
     let unnamed = |kind: SourceKind| {
         sources.iter().any(|(source, named)| source.kind == kind && named.place.is_none())
     };
-    let articles = match unnamed(SourceKind::Article) {
-        true => store.articles(workspace, desk.triage.now()).await?,
-        false => Vec::new(),
+    let articles = if unnamed(SourceKind::Article) {
+        store.articles(workspace, desk.triage.now()).await?
+    } else {
+        Vec::new()
     };
     for (source, named) in sources.iter_mut().filter(|(_, named)| named.place.is_none()) {
         match source.kind {

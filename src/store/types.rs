@@ -101,7 +101,7 @@ impl SuggestionFilter {
     /// How urgent a priority is in this list: higher comes first.
     pub fn rank(&self, priority: Option<&str>) -> i64 {
         let known = priority.and_then(|p| self.urgency.iter().position(|known| known == p));
-        known.map_or(0, |at| at as i64 + 1)
+        known.map_or(0, |at| i64::try_from(at + 1).unwrap_or(i64::MAX))
     }
 }
 

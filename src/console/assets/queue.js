@@ -86,6 +86,9 @@ async function look() {
 }
 whileLooking(4000, look);
 
+// What is chosen counts at once.
+for (const select of $$("#filters select")) select.addEventListener("change", () => select.form.requestSubmit());
+
 // Saved views: the address of this page under a name, kept in this browser.
 const NAME = "deskhand.views";
 const load = () => { try { return JSON.parse(localStorage.getItem(NAME)) ?? []; } catch { return []; } };

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::marks::plain;
 use super::{Theme, Visit};
 use crate::console::assets::address;
 use crate::console::words;
@@ -41,7 +42,7 @@ pub(in crate::console) fn page(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
-                title { (title) " · Deskhand" }
+                title { (plain(title)) " · Deskhand" }
                 link rel="icon" href=(address("icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(address("console.css"));
                 link rel="modulepreload" href=(address("core.js"));

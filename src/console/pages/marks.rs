@@ -1,6 +1,7 @@
 //! Text of others, made safe to look at, and the words that two texts share.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 
 use maud::{Markup, html};
 
@@ -38,6 +39,19 @@ pub(in crate::console) fn line(text: &str) -> Markup {
     html! { bdi { (visible(text)) } }
 }
 
+/// The same where there is room for text alone: a title, a label that is read out.
+pub(in crate::console) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            let _ = write!(plain, "[U+{:04X}]", u32::from(c));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
 fn visible(text: &str) -> Markup {
     let mut pieces = Vec::new();
     let mut plain = 0;
@@ -62,12 +76,16 @@ fn is_hidden(c: char) -> bool {
 
 /// The words of a text that can say what it is about, in lower case.
 pub(in crate::console) fn telling_words(text: &str) -> HashSet<String> {
-    words(text).map(|(_, word)| word.to_lowercase()).filter(|word| tells(word)).collect()
+    let telling = words(text).map(|(_, word)| word).filter(|word| is_long(word));
+    telling.map(str::to_lowercase).filter(|word| !COMMON.contains(&word.as_str())).collect()
 }
 
-fn tells(word: &str) -> bool {
-    let long = word.chars().count() >= SHORTEST || word.bytes().any(|b| b.is_ascii_digit());
-    long && !COMMON.contains(&word)
+/// Whether a word is long enough to say something; names in capitals and numbers are.
+fn is_long(word: &str) -> bool {
+    let letters = word.chars().count();
+    letters >= SHORTEST
+        || word.bytes().any(|b| b.is_ascii_digit())
+        || (letters > 1 && word.chars().all(char::is_uppercase))
 }
 
 /// The words of a text with their places.
@@ -102,6 +120,7 @@ mod tests {
     #[test]
     fn shared_words_are_marked_whatever_their_case() {
         let shared = telling_words("the VPN client drops since the update 6.2");
+        assert!(shared.contains("vpn") && !shared.contains("the") && !shared.contains("since"));
         let marked = marked("Client had gone; <b>Update</b> it", &shared).into_string();
         let expected =
             "<bdi><mark>Client</mark> had gone; &lt;b&gt;<mark>Update</mark>&lt;/b&gt; it</bdi>";

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::Visit;
 use super::layout::{self, Place, csrf};
-use super::marks::line;
+use super::marks::{line, plain};
 use super::parts::{age, certainty, decision, empty, number};
 use super::suggested::or_none;
 use crate::domain::{Decision, Status};
@@ -254,7 +254,7 @@ fn one(visit: &Visit, row: &StoredSuggestion, query: &str) -> Markup {
             span.pick {
                 @if is_safe(row) {
                     input type="checkbox" name="id" value={ (s.id) "." (row.version) }
-                        aria-label={ (w.select) ": " (subject) };
+                        aria-label={ (w.select) ": " (plain(subject)) };
                 }
             }
             span.subject {

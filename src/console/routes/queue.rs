@@ -55,7 +55,7 @@ pub(super) fn done(w: &Words, fields: &Fields) -> Option<Done> {
         .filter_map(|id| id.parse::<SuggestionId>().ok())
         .map(|id| id.to_string())
         .collect();
-    let n = undo.len() as i64;
+    let n = undo.len();
     let mut said = match fields.get("done") {
         "approve" => (w.done_approved)(n.max(1)),
         "edit" => w.done_edited.to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn done(w: &Words, fields: &Fields) -> Option<Done> {
         "undo" => return Some(Done { said: w.done_undone.to_owned(), undo: Vec::new() }),
         _ => return None,
     };
-    if let Some(left) = fields.get("left").parse().ok().filter(|left| *left > 0) {
+    if let Some(left) = fields.get("left").parse().ok().filter(|left: &usize| *left > 0) {
         said.push(' ');
         said.push_str(&(w.left_alone)(left));
     }

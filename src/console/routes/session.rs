@@ -60,7 +60,7 @@ pub(super) async fn sign_in(Shared(state): Shared<State>, request: Request) -> A
         response
     };
     if let Err(seconds) = state.sign_ins.take(user) {
-        return Err(again(StatusCode::TOO_MANY_REQUESTS, &(w.too_many_attempts)(seconds as i64)));
+        return Err(again(StatusCode::TOO_MANY_REQUESTS, &(w.too_many_attempts)(seconds)));
     }
     let signed_in = accounts.sign_in(user, fields.get("password")).await;
     match signed_in.map_err(|error| visit.fail(ApiError::from(error)))? {

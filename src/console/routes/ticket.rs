@@ -21,10 +21,6 @@ use crate::http::{ApiError, Desk, ErrorCode, may};
 use crate::store::StoredSuggestion;
 use crate::triage::{Receipt, TriageError, Verdict};
 
-fn id(text: &str, visit: &Visit) -> Result<SuggestionId, Response> {
-    text.parse().map_err(|_| visit.fail(ErrorCode::NotFound))
-}
-
 /// The draft's sources, each by its name.
 pub(super) async fn sources<S>(
     desk: &Desk<S>,
@@ -89,7 +85,7 @@ pub(super) async fn show(
 ) -> Answer {
     let Page { desk, visit } = page;
     let fields = Fields::read(uri.query().unwrap_or_default().as_bytes());
-    let id = id(&name, &visit)?;
+    let id: SuggestionId = name.parse().map_err(|_| visit.fail(ErrorCode::NotFound))?;
     let view = read(&desk, id, &fields, &visit).await.map_err(|error| visit.fail(error))?;
     Ok(Visit::html(&headers, view::page(&visit, &view)))
 }
@@ -130,7 +126,7 @@ pub(super) async fn decide(
     posted: Posted<may::Agent>,
 ) -> Answer {
     let Posted { page: Page { desk, visit }, fields } = posted;
-    let id = id(&name, &visit)?;
+    let id: SuggestionId = name.parse().map_err(|_| visit.fail(ErrorCode::NotFound))?;
     let version: Option<i64> = fields.get("version").parse().ok();
     let stored = desk.triage.store().suggestion(&desk.caller.workspace, id).await;
     let stored = stored.map_err(|error| visit.fail(TriageError::from(error)))?;
@@ -227,7 +223,8 @@ pub(super) async fn presence(
     posted: Posted<may::Agent>,
 ) -> Answer {
     let Posted { page: Page { desk, visit }, fields } = posted;
-    let (id, workspace) = (id(&name, &visit)?, &desk.caller.workspace);
+    let id: SuggestionId = name.parse().map_err(|_| visit.fail(ErrorCode::NotFound))?;
+    let workspace = &desk.caller.workspace;
     let page: String = fields.get("page").chars().take(64).collect();
     if fields.get("leave") == "1" {
         presence.leave(workspace, id, &page);

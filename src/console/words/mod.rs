@@ -298,9 +298,9 @@ words! {
     waiting_hours(i64)
     rests_on_training(i64)
     of_similar(usize, usize, &str)
-    done_approved(i64)
-    left_alone(i64)
-    too_many_attempts(i64)
+    done_approved(usize)
+    left_alone(usize)
+    too_many_attempts(u64)
     decided_meanwhile(&str, &str)
     others_look(&str)
 }

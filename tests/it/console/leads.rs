@@ -9,15 +9,18 @@ use crate::support::{Desk, small_history};
 async fn quality_is_told_from_decisions() {
     let desk = Desk::with(&small_history()).await;
     assert!(desk.get("/quality").await.text().contains("No decisions yet"));
+    let mut made = Vec::new();
     for n in 0..12 {
         let ticket = json!({"subject": "VPN drops every few minutes", "body": format!("{n}")});
-        let suggestion = desk.triage(ticket).await;
+        made.push(desk.triage(ticket).await);
+    }
+    for (n, suggestion) in made.iter().enumerate() {
         let decision = if n < 9 {
             json!({"action": "approve"})
         } else {
             json!({"action": "reroute", "category": "Printing"})
         };
-        desk.decide(&suggestion, &decision).await.ok();
+        desk.decide(suggestion, &decision).await.ok();
     }
     let page = desk.get("/quality").await.text();
     assert!(page.contains("75.0\u{a0}% (46.8–91.1)"), "9 of 12, as Wilson has it: {page}");

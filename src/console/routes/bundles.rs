@@ -25,10 +25,8 @@ pub(super) async fn show(headers: HeaderMap, uri: Uri, page: Page<may::Lead>) ->
 pub(super) async fn activate(posted: Posted<may::Lead>) -> Answer {
     let Posted { page: Page { desk, visit }, fields } = posted;
     let id = fields.get("bundle");
-    let error = match desk.triage.activate_bundle(&desk.caller, id, Receipt::none()).await {
-        Ok(_) => return Ok(see_other("/bundles?done=1")),
-        Err(error) => error,
-    };
+    let activated = desk.triage.activate_bundle(&desk.caller, id, Receipt::none()).await;
+    let Err(error) = activated else { return Ok(see_other("/bundles?done=1")) };
     let bundles = read(&desk, &visit).await?;
     let page = pages::bundles::page(&visit, &bundles, None, Some(&error.to_string()));
     let mut response = Visit::html(&HeaderMap::new(), page);

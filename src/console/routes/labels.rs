@@ -116,10 +116,7 @@ pub(super) async fn save(posted: Posted<may::Lead>) -> Answer {
         Taxonomy { version: u32::try_from(version).unwrap_or_default(), ..taxonomy.clone() };
     let receipt = Receipt::none();
     let saved = desk.triage.put_taxonomy(&desk.caller, taxonomy, &mappings, Some(version), receipt);
-    let error = match saved.await {
-        Ok(_) => return Ok(see_other("/labels?saved=1")),
-        Err(error) => error,
-    };
+    let Err(error) = saved.await else { return Ok(see_other("/labels?saved=1")) };
     let said = match &error {
         TriageError::Stale { .. } => visit.words.changed_meanwhile.to_owned(),
         other => other.to_string(),

@@ -9,10 +9,14 @@ CARGO := cargo --locked
 POSTGRES := test -n "$$DESKHAND_TEST_POSTGRES_URL" || command -v initdb >/dev/null \
   || ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null | grep -q .
 
-.PHONY: test tools weights fmt lint doc unit deny deny-if-there check-long check-api faults fuzz accept bench-peers check-report clean
+# Whether the console can be tested in a browser, as tests/browser/run.sh looks for one.
+BROWSER := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' \
+  && { test -n "$$DESKHAND_TEST_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null; }
+
+.PHONY: test tools weights fmt lint doc unit browser deny deny-if-there check-long check-api faults fuzz accept bench-peers check-report clean
 
 ## Everything that must hold before a change lands.
-test: tools weights fmt lint doc unit deny-if-there
+test: tools weights fmt lint doc unit browser deny-if-there
 
 ## What the tests need besides cargo, said clearly where it is missing.
 tools:
@@ -21,6 +25,8 @@ tools:
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "make test needs python3 with pip (Debian: apt-get install python3-pip); one test fetches a wheel with it" >&2; exit 1; }
 	@$(POSTGRES) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }; } \
 	  || { echo "make test needs PostgreSQL's server programs (Debian: apt-get install postgresql), or DESKHAND_TEST_POSTGRES_URL" >&2; exit 1; }
+	@$(BROWSER) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium nodejs npm fonts-dejavu-core; }; } \
+	  || { echo "make test needs Chromium and Node.js 20 or later with npm (Debian: apt-get install chromium nodejs npm)" >&2; exit 1; }
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
@@ -42,6 +48,12 @@ doc:
 unit:
 	$(CARGO) test -p deskhand-test-qdrant
 	INSTA_UPDATE=no $(CARGO) test -p deskhand -p deskhand-eval -p deskhand-train
+
+## The console in a real browser, with axe-core's rules on every page. Screenshots are left in the
+## target folder under browser/shots, to be looked at.
+browser: tools weights
+	$(CARGO) build -p deskhand
+	tests/browser/run.sh $(CARGO_TARGET_DIR)/debug/deskhand $(CARGO_TARGET_DIR)/browser
 
 # Lock files of today cannot be read by versions before this one; the wheel on PyPI is older.
 DENY_VERSION := 0.18.0

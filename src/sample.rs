@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Article, ResolvedTicket, Taxonomy};
+use crate::domain::{Article, ExternalRef, ResolvedTicket, Taxonomy, Ticket, TicketText};
 use crate::exports::{self, ExportError, Options};
 
 /// The system that sample tickets say they come from.
@@ -97,6 +97,77 @@ pub fn paths() -> HashMap<String, Vec<String>> {
     let rows = MONTHS.iter().flat_map(|month| month.lines());
     let rows = rows.filter_map(|line| serde_json::from_str::<Row>(line).ok());
     rows.filter(|row| !row.team_history.is_empty()).map(|row| (row.id, row.team_history)).collect()
+}
+
+/// Tickets that wait in the demo's queue: subject, message. Their writers are nobody.
+const WAITING: [(&str, &str); 12] = [
+    (
+        "VPN drops every few minutes",
+        "Working from home today. Since the update GlobalProtect disconnects every five minutes and I have a customer call at two.",
+    ),
+    (
+        "invoice pdf is blank",
+        "When I print an invoice from Meridian the PDF comes out empty. It worked last week.",
+    ),
+    (
+        "New phone",
+        "I got a new phone yesterday and now Okta asks for a code I don't have. Can't get into anything.",
+    ),
+    (
+        "Drucker",
+        "Mein Druckauftrag kommt nicht aus dem FollowMe-Drucker, obwohl ich die Karte davorhalte.",
+    ),
+    (
+        "Monitors stay black at the dock",
+        "Both screens stay black when I plug the laptop into the dock. Unplugging and plugging in again helps until lunch.",
+    ),
+    (
+        "Please give me access to the finance share",
+        "I start in controlling on Monday and need to read the month-end folder. My manager knows.",
+    ),
+    (
+        "Strange mail about my mailbox being full",
+        "It wants me to sign in to keep my mail. The sender looks odd. I have not clicked on anything.",
+    ),
+    (
+        "Wi-Fi in the meeting room",
+        "Nobody in the large meeting room gets on the Wi-Fi, while the corridor is fine. Visitors arrive at ten.",
+    ),
+    (
+        "Power BI shows yesterday's figures",
+        "The sales dashboard still has the day before yesterday. The board meets at noon.",
+    ),
+    (
+        "locked out",
+        "Password expired over the holidays and the reset page does not send me anything.",
+    ),
+    (
+        "App crashes when I attach a photo",
+        "Since version 4.8 the app closes as soon as I attach a photo to a work order. Every time.",
+    ),
+    (
+        "New colleague next month",
+        "We will have somebody new from the first. What do you need from me for laptop and accounts?",
+    ),
+];
+
+/// What waits in the demo's queue.
+pub fn waiting() -> Vec<Ticket> {
+    let ticket = |(n, (subject, body)): (usize, (&str, &str))| Ticket {
+        text: TicketText {
+            subject: subject.to_owned(),
+            body: body.to_owned(),
+            messages: Vec::new(),
+        },
+        requester: None,
+        created_at: None,
+        source: Some(ExternalRef {
+            system: SYSTEM.to_owned(),
+            id: format!("waiting-{}", n + 1),
+            url: None,
+        }),
+    };
+    WAITING.into_iter().enumerate().map(ticket).collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::{Clock, Entropy, IdSource, KeyId, Scope, Scopes, UserId, WorkspaceId};
-use crate::store::{KeyRecord, Session, Store, StoreError, UserRecord};
+use crate::store::{KeyRecord, Membership, Session, Store, StoreError, UserRecord};
 
 /// How long a session lasts.
 pub const SESSION_LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -221,6 +221,28 @@ impl Accounts {
     /// The store failed.
     pub async fn session(&self, token: &str) -> Result<Option<Session>, AccessError> {
         Ok(self.store.session(&hash(token), self.clock.now()).await?)
+    }
+
+    /// Every desk that a user may work at, their own first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn desks(&self, user: &str) -> Result<Vec<Membership>, AccessError> {
+        Ok(self.store.memberships(user).await?)
+    }
+
+    /// Moves a session to another desk. Returns whether its user may work there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn switch(&self, token: &str, workspace: &WorkspaceId) -> Result<bool, AccessError> {
+        let Some(session) = self.session(token).await? else { return Ok(false) };
+        let desks = self.desks(&session.user).await?;
+        if !desks.iter().any(|desk| desk.workspace == *workspace) {
+            return Ok(false);
+        }
+        self.store.move_session(&hash(token), workspace).await?;
+        Ok(true)
     }
 
     /// Ends a session.

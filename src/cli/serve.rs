@@ -17,7 +17,7 @@ use crate::domain::WorkspaceId;
 use crate::http::{Limits, Progress, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
 use crate::store::Store;
-use crate::triage::{Caller, FitOutcome, ImportProgress, Learning, Triage};
+use crate::triage::{Caller, FitOutcome, ImportProgress, Learning, Receipt, Triage};
 use crate::{console, http, sample, telemetry};
 
 /// Sample tickets that are in before the demo calls itself ready.
@@ -30,7 +30,7 @@ const TIDY_EVERY: Duration = Duration::from_hours(1);
 const DEFAULT_FOLDER: &str = "deskhand-data";
 const DEMO_FOLDER: &str = "deskhand-demo";
 
-/// Try it: fetch the encoder, import the sample history, serve a page to paste tickets into.
+/// Try it: fetch the encoder, import the sample history, serve the console.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  deskhand demo\n  \
     deskhand demo --listen 127.0.0.1:9000 --data /tmp/demo\n\n\
@@ -88,6 +88,12 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
             let report = triage.import(&workspace, &tickets, taxonomy, &progress).await?;
             let caller = Caller { workspace: workspace.clone(), actor: "demo".to_owned() };
             triage.import_articles(&caller, sample::articles()?).await?;
+            if triage.store().counts(&workspace).await?.suggestions == 0 {
+                // Last, so that all of the history answers them.
+                for ticket in sample::waiting() {
+                    triage.triage(&workspace, ticket, Receipt::none()).await?;
+                }
+            }
             anyhow::Ok(report)
         };
         let ready = async {
@@ -343,10 +349,11 @@ impl Learning for Watch {
 
 fn greet(address: &str) {
     say(&format!(
-        "\nDeskhand is ready. Paste a ticket at\n\n  {address}/\n\nor from a shell:\n\n  \
+        "\nDeskhand is ready. Its queue is at\n\n  {address}/\n\nTry any text at \
+         {address}/try, or from a shell:\n\n  \
          curl -s {address}/v1/triage -H 'content-type: application/json' \\\n    \
          -d '{{\"subject\": \"VPN drops every few minutes\", \
          \"body\": \"Working from home, GlobalProtect disconnects since the update.\"}}'\n\n\
-         There are no accounts: whoever reaches this address may use it. Stop it with Ctrl-C.\n"
+         Without accounts, whoever reaches this address may use it. Stop it with Ctrl-C.\n"
     ));
 }

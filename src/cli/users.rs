@@ -6,12 +6,14 @@ use clap::Subcommand;
 use super::Common;
 use super::terminal::say;
 use crate::app;
-use crate::domain::{Scope, WorkspaceId};
+use crate::domain::{Scope, Scopes, WorkspaceId};
+use crate::store::Membership;
 
 /// Add, list and remove people who sign in with a password.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  deskhand users set anna --scope agent\n  \
     deskhand users set ben --scope lead --workspace hr < password.txt\n  \
+    deskhand users join anna --workspace hr --scope lead\n  \
     deskhand users list\n  deskhand users remove anna\n\n\
     The password is the first line of standard input.")]
 pub(super) enum UsersCommand {
@@ -24,6 +26,25 @@ pub(super) enum UsersCommand {
         scope: Vec<Scope>,
         /// The desk that they work at
         #[arg(long, value_name = "NAME", default_value = "main", value_parser = super::workspace)]
+        workspace: WorkspaceId,
+    },
+    /// Let a user work at one more desk, or change what they may do there
+    Join {
+        /// What they sign in with
+        name: String,
+        /// What they may do there; may be given several times
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<Scope>,
+        /// The desk
+        #[arg(long, value_name = "NAME", value_parser = super::workspace)]
+        workspace: WorkspaceId,
+    },
+    /// Take a user from a desk that they joined
+    Leave {
+        /// What they sign in with
+        name: String,
+        /// The desk
+        #[arg(long, value_name = "NAME", value_parser = super::workspace)]
         workspace: WorkspaceId,
     },
     /// List users
@@ -48,8 +69,26 @@ pub(super) async fn run(common: &Common, command: UsersCommand) -> Result<()> {
         }
         UsersCommand::List => {
             for user in store.users().await? {
-                super::print(&format!("{}  {}  {}", user.name, user.workspace, user.scopes))?;
+                for desk in store.memberships(&user.name).await? {
+                    super::print(&format!("{}  {}  {}", user.name, desk.workspace, desk.scopes))?;
+                }
             }
+        }
+        UsersCommand::Join { name, scope, workspace } => {
+            let user = store.user(&name).await?;
+            let user = user.with_context(|| format!("there is no user {name:?}"))?;
+            ensure!(
+                user.workspace != workspace,
+                "{workspace} is their own desk; `users set` changes what they may do there"
+            );
+            let member = Membership { workspace, scopes: Scopes::new(scope) };
+            store.add_membership(&name, &member).await?;
+            say(&format!("{name} can work at {} once signed in again", member.workspace));
+        }
+        UsersCommand::Leave { name, workspace } => {
+            let left = store.remove_membership(&name, &workspace).await?;
+            ensure!(left, "{name} has not joined {workspace}");
+            say(&format!("{name} has left {workspace}"));
         }
         UsersCommand::Remove { name } => {
             ensure!(store.remove_user(&name).await?, "there is no user {name:?}");

@@ -167,6 +167,11 @@ impl ApiError {
         self.code
     }
 
+    /// What is said to the caller beyond the title.
+    pub fn what(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// The cause, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.source.as_deref()

@@ -25,7 +25,10 @@ use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use auth::RateLimit;
+pub use auth::{
+    DESK_COOKIE, RateLimit, Visitor, cookie, ended_cookie, is_from_our_page, session_cookie,
+    session_token, set_cookie, visitor,
+};
 pub use error::{ApiError, ErrorCode, FieldError, Problem};
 pub use extract::{Desk, JsonBody, Needs, Once, may};
 pub use health::{Progress, Readiness};
@@ -153,7 +156,7 @@ pub fn router(state: State, pages: Router<State>) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", described)
-        .merge(pages)
+        .merge(pages.layer(from_fn_with_state(state.clone(), layers::time_limit)))
         .fallback(async || ApiError::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::from(ErrorCode::MethodNotAllowed))
         .layer(from_fn_with_state(state.clone(), layers::own_name))

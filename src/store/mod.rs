@@ -3,9 +3,12 @@
 //! Reads stand in [`Records`], writes in a [`Transaction`]: a use case begins one, does all that it
 //! has to, and commits, so that a ticket, its suggestion, the stored answer and its jobs are there
 //! together or not at all. One transaction at a time writes to a workspace. Every method that
-//! touches a desk's data takes its workspace; there is no way to read across them. [`Access`] and
-//! [`Work`] hold what belongs to the installation: accounts, claims, jobs.
+//! touches a desk's data takes its workspace; there is no way to read across them. [`Lists`] is what
+//! people look through; [`Access`] and [`Work`] hold what belongs to the installation: accounts,
+//! claims, jobs.
 
+mod access;
+mod lists;
 mod sql;
 mod types;
 
@@ -15,17 +18,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Article, ArticleHead, ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId, KeyId,
+    Article, ArticleHead, ClaimId, DecisionId, ExternalRef, ImportId, ImportRecord, JobId,
     LabelField, Neighbour, Outcome, Passage, Status, Suggestion, SuggestionId, Taxonomy, Ticket,
-    TicketId, UserId, WorkspaceId,
+    TicketId, WorkspaceId,
 };
 use crate::drafts::Votes;
+pub use access::Access;
+pub use lists::Lists;
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    ActiveBundle, Answer, AuditEntry, Claim, ClaimRequest, Claimed, Counts, EntryChange, EntryRow,
-    Job, JobKind, KeyRecord, Known, NewJob, Page, PassageRow, PolicySettings, Session,
-    StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter, TicketHead, UserRecord,
-    WorkspaceSettings,
+    ActiveBundle, Answer, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
+    EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow, Pending,
+    PolicySettings, Session, StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter,
+    TicketHead, UserRecord, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.
@@ -71,9 +76,9 @@ pub enum StoreError {
 }
 
 /// Everything a store does.
-pub trait Store: Records + Access + Work {}
+pub trait Store: Records + Lists + Access + Work {}
 
-impl<T: Records + Access + Work> Store for T {}
+impl<T: Records + Lists + Access + Work> Store for T {}
 
 /// A desk's records.
 #[async_trait]
@@ -142,13 +147,6 @@ pub trait Records: Send + Sync {
         workspace: &WorkspaceId,
         id: SuggestionId,
     ) -> Result<Option<StoredSuggestion>, StoreError>;
-
-    /// Suggestions, newest first.
-    async fn suggestions(
-        &self,
-        workspace: &WorkspaceId,
-        filter: &SuggestionFilter,
-    ) -> Result<Page<StoredSuggestion>, StoreError>;
 
     /// What happened to the workspace's entries after `seq`, oldest first, at most `limit` steps.
     async fn entry_changes(
@@ -394,59 +392,6 @@ pub trait Transaction: Send {
 
     /// Makes it all so.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
-}
-
-/// Accounts: keys, users, sessions. Of the installation, not of a workspace.
-#[async_trait]
-pub trait Access: Send + Sync {
-    /// Whether anybody has, or had, a key or a password: then everybody needs one.
-    async fn has_accounts(&self) -> Result<bool, StoreError>;
-
-    /// Adds a key.
-    async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError>;
-
-    /// A key by its public part, revoked and expired ones too.
-    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
-
-    /// All keys, oldest first.
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// Ends a key's life. Returns whether there was one.
-    async fn revoke_key(&self, id: KeyId, now: Timestamp) -> Result<bool, StoreError>;
-
-    /// Notes that a key has been used.
-    async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError>;
-
-    /// Adds a user, or gives a known one another password and other scopes; sessions end then.
-    async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError>;
-
-    /// A user by name.
-    async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError>;
-
-    /// All users by name.
-    async fn users(&self) -> Result<Vec<UserRecord>, StoreError>;
-
-    /// Removes a user and ends their sessions. Returns whether there was one.
-    async fn remove_user(&self, name: &str) -> Result<bool, StoreError>;
-
-    /// Begins a session.
-    async fn add_session(
-        &self,
-        token_hash: &[u8],
-        user: UserId,
-        csrf: &str,
-        expires_at: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// A session that has not expired.
-    async fn session(
-        &self,
-        token_hash: &[u8],
-        now: Timestamp,
-    ) -> Result<Option<Session>, StoreError>;
-
-    /// Ends a session.
-    async fn remove_session(&self, token_hash: &[u8]) -> Result<(), StoreError>;
 }
 
 /// Claims on requests, and promised work.

@@ -48,6 +48,8 @@ pub struct TicketHead {
 /// A suggestion as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSuggestion {
+    /// Its place among the workspace's suggestions: later ones have a higher one.
+    pub seq: i64,
     /// As it was answered.
     pub suggestion: Suggestion,
     /// The ticket it is for.
@@ -75,10 +77,64 @@ pub struct SuggestionFilter {
     pub decision: Option<String>,
     /// Only those of this ticket.
     pub ticket: Option<TicketId>,
-    /// Only those before this place in the list.
+    /// Only those that suggested this priority.
+    pub priority: Option<String>,
+    /// Only those of tickets whose subject, first message, requester or id has this in it,
+    /// whatever its case.
+    pub text: Option<String>,
+    /// Only those made at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Only those made before this instant.
+    pub until: Option<Timestamp>,
+    /// Priorities, lowest first: the most urgent suggestions come first, the newest of them
+    /// before others. Empty: the newest come first.
+    pub urgency: Vec<String>,
+    /// Only those before this place in the list: a `seq`.
     pub before: Option<i64>,
+    /// The urgency of that place, as [`SuggestionFilter::rank`] has it.
+    pub before_rank: Option<i64>,
     /// At most so many.
     pub limit: u32,
+}
+
+impl SuggestionFilter {
+    /// How urgent a priority is in this list: higher comes first.
+    pub fn rank(&self, priority: Option<&str>) -> i64 {
+        let known = priority.and_then(|p| self.urgency.iter().position(|known| known == p));
+        known.map_or(0, |at| i64::try_from(at + 1).unwrap_or(i64::MAX))
+    }
+}
+
+/// Open suggestions of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The category that was suggested.
+    pub category: Option<String>,
+    /// The team.
+    pub team: Option<String>,
+    /// The priority.
+    pub priority: Option<String>,
+    /// What was decided about the category: `auto`, `suggest`, `abstain`.
+    pub decision: String,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// A line of the audit trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRow {
+    /// Its place: later ones have a higher one.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// A key's or a user's name.
+    pub actor: String,
+    /// What, for example `suggestion.approve`.
+    pub action: String,
+    /// To what: an id's text.
+    pub subject: String,
+    /// Versions, labels, counts.
+    pub detail: serde_json::Value,
 }
 
 /// A part of a list.
@@ -357,14 +413,23 @@ pub struct UserRecord {
     pub created_at: Timestamp,
 }
 
+/// A desk that a user may work at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Which.
+    pub workspace: WorkspaceId,
+    /// What they may do there.
+    pub scopes: Scopes,
+}
+
 /// An agent who has signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Who.
     pub user: String,
-    /// Whose desk.
+    /// The desk that they work at now.
     pub workspace: WorkspaceId,
-    /// What they may do.
+    /// What they may do there.
     pub scopes: Scopes,
     /// What a page of ours must send along to change anything.
     pub csrf: String,

@@ -11,7 +11,7 @@ mod sentences;
 mod terms;
 
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
-pub use html::{Page, is_html, page};
+pub use html::{Page, is_html, page, readable};
 pub use language::{UNDETERMINED, detect};
 pub use redact::{CustomRule, Found, Kind, RuleError, RuleSettings, Rules};
 pub use sentences::sentences;

@@ -250,4 +250,5 @@ async fn pages_from_elsewhere_may_call_only_if_their_origin_is_named() {
     assert!(refused.headers.get_all("vary").iter().any(|v| v.to_str().unwrap().contains("origin")));
     let elsewhere = closed.ask("POST", "/v1/triage", &origin, &body).await;
     assert_eq!(elsewhere.header(ALLOWED), "");
+    assert_eq!(elsewhere.problem().1, "csrf_mismatch", "and changes nothing where no key is asked");
 }

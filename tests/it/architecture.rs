@@ -17,8 +17,9 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 14] = [
     ("axum", &["http", "console"]),
+    ("maud", &["console"]),
     ("candle_core", &["model"]),
     ("candle_transformers", &["model"]),
     ("tokenizers", &["model"]),

@@ -9,6 +9,7 @@ mod bundles;
 mod checkpoints;
 mod classify;
 mod cli;
+mod console;
 mod crash;
 mod decisions;
 mod drafts;

@@ -41,7 +41,7 @@ async fn a_session_lives_in_a_cookie_that_scripts_cannot_read() {
     assert_eq!(session["expires_at"], "2026-01-02T15:04:05Z");
     let cookie = reply.header("set-cookie").to_owned();
     let attributes: Vec<&str> = cookie.split("; ").skip(1).collect();
-    assert_eq!(attributes, ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"]);
+    assert_eq!(attributes, ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=43200"]);
     let token = cookie.split(['=', ';']).nth(1).unwrap();
     assert_eq!(token.len(), 43);
     assert!(!reply.text().contains(token), "it is in the cookie alone");
@@ -149,7 +149,8 @@ async fn every_answer_keeps_browsers_strict() {
     for reply in [desk.get("/healthz").await, desk.get("/").await, problem, refused] {
         assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
         assert_eq!(reply.header("x-content-type-options"), "nosniff");
-        assert_eq!(reply.header("referrer-policy"), "no-referrer");
+        assert_eq!(reply.header("referrer-policy"), "same-origin");
+        assert_eq!(reply.header("x-frame-options"), "DENY");
         assert_eq!(reply.header("cross-origin-resource-policy"), "same-origin");
         assert!(!reply.header("cache-control").is_empty());
         assert!(!reply.header("x-request-id").is_empty());

@@ -6,6 +6,7 @@ mod articles;
 mod entries;
 mod erasure;
 mod isolation;
+mod lists;
 mod postgres;
 mod sqlite;
 mod suggestions;
@@ -69,6 +70,9 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     suggestions::decisions_are_in_force_until_undone(&*store).await;
     suggestions::pages_stay_as_they_are_while_rows_arrive(&*store).await;
     suggestions::filters_can_be_combined(&*store).await;
+    lists::the_queue_is_ordered_filtered_and_counted(&*store).await;
+    lists::what_was_decided_is_listed_by_its_bundle(&*store).await;
+    lists::the_audit_trail_goes_back_page_by_page(&*store).await;
     articles::an_article_is_replaced_by_its_id_and_erased_with_what_quotes_it(&*store).await;
     articles::votes_count_while_their_decisions_are_in_force(&*store).await;
     isolation::workspaces_see_nothing_of_each_other(&*store).await;
@@ -84,6 +88,7 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     work::giving_up_in_the_middle_frees_the_store(&store).await;
     access::keys_open_until_they_are_revoked(&*store).await;
     access::users_and_their_sessions_come_and_go(&*store).await;
+    access::a_user_works_at_the_desks_they_joined(&*store).await;
     store.close().await;
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use crate::access::{Principal, SESSION_LASTS, SignedIn};
-use crate::http::auth::{COOKIE, cookie};
+use crate::access::{Principal, SignedIn};
+use crate::http::auth::{ended_cookie, session_cookie, session_token};
 use crate::http::extract::JsonBody;
 use crate::http::{ApiError, ErrorCode, State};
 
@@ -58,13 +58,7 @@ pub(in crate::http) async fn sign_in(
     else {
         return Err(ApiError::from(ErrorCode::Unauthorized).detail("user and password do not fit"));
     };
-    // Behind a proxy that ends TLS the browser must never send the cookie in the clear.
-    let secure = headers.get("x-forwarded-proto").is_some_and(|p| p == "https");
-    let cookie = format!(
-        "{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}{}",
-        SESSION_LASTS.as_secs(),
-        if secure { "; Secure" } else { "" }
-    );
+    let cookie = session_cookie(&headers, &token);
     let out = SessionOut {
         name: session.user,
         workspace: session.workspace.to_string(),
@@ -88,7 +82,7 @@ pub(in crate::http) async fn read(
     Extension(principal): Extension<Arc<Principal>>,
     headers: HeaderMap,
 ) -> Result<Json<SessionOut>, ApiError> {
-    let session = match (state.accounts.get(), cookie(&headers)) {
+    let session = match (state.accounts.get(), session_token(&headers)) {
         (Some(accounts), Some(token)) => accounts.session(token).await?,
         _ => None,
     };
@@ -110,9 +104,8 @@ pub(in crate::http) async fn sign_out(
     Shared(state): Shared<State>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let (Some(accounts), Some(token)) = (state.accounts.get(), cookie(&headers)) {
+    if let (Some(accounts), Some(token)) = (state.accounts.get(), session_token(&headers)) {
         accounts.sign_out(token).await?;
     }
-    let gone = format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, ended_cookie())]).into_response())
 }

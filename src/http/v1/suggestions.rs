@@ -49,8 +49,15 @@ pub(in crate::http) struct TicketHead {
 
 impl SuggestionOut {
     fn new(stored: StoredSuggestion, degraded: Vec<Degraded>) -> Self {
-        let StoredSuggestion { mut suggestion, ticket, status, version, created_at, decision } =
-            stored;
+        let StoredSuggestion {
+            mut suggestion,
+            ticket,
+            status,
+            version,
+            created_at,
+            decision,
+            seq: _,
+        } = stored;
         let more = degraded.into_iter().filter(|d| !suggestion.degraded.contains(d));
         let more: Vec<Degraded> = more.collect();
         suggestion.degraded.extend(more);
@@ -124,6 +131,7 @@ pub(in crate::http) async fn list(
         ticket: wanted.ticket_id,
         before: before.transpose()?,
         limit,
+        ..SuggestionFilter::default()
     };
     let page = desk.triage.store().suggestions(&desk.caller.workspace, &filter).await;
     let page = page.map_err(TriageError::from)?;

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use super::SqlStore;
 use super::rows::{maybe_time, micros, time, uuid};
 use crate::domain::{KeyId, Scopes, UserId, WorkspaceId};
-use crate::store::{Access, KeyRecord, Session, StoreError, UserRecord};
+use crate::store::{Access, KeyRecord, Membership, Session, StoreError, UserRecord};
 
 #[async_trait]
 impl Access for SqlStore {
@@ -90,10 +90,7 @@ impl Access for SqlStore {
         .bind(user.created_at.as_microsecond())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
-            .bind(self.dialect.text(&user.name))
-            .execute(&mut *tx)
-            .await?;
+        end_sessions(&mut tx, &self.dialect.text(&user.name)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -145,8 +142,10 @@ impl Access for SqlStore {
         now: Timestamp,
     ) -> Result<Option<Session>, StoreError> {
         let row = sqlx::query(
-            "SELECT u.name, u.workspace, u.scopes, s.csrf, s.expires_at
+            "SELECT u.name, coalesce(m.workspace, u.workspace) AS workspace,
+                 coalesce(m.scopes, u.scopes) AS scopes, s.csrf, s.expires_at
              FROM sessions s JOIN users u ON u.id = s.user_id
+             LEFT JOIN memberships m ON m.user_id = s.user_id AND m.workspace = s.workspace
              WHERE s.token_hash = $1 AND s.expires_at > $2",
         )
         .bind(token_hash)
@@ -165,6 +164,69 @@ impl Access for SqlStore {
         row.map(session).transpose()
     }
 
+    async fn move_session(
+        &self,
+        token_hash: &[u8],
+        workspace: &WorkspaceId,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE sessions SET workspace = $2 WHERE token_hash = $1")
+            .bind(token_hash)
+            .bind(workspace.as_str())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn add_membership(&self, name: &str, member: &Membership) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let joined = sqlx::query(
+            "INSERT INTO memberships (user_id, workspace, scopes)
+             SELECT id, $2, $3 FROM users WHERE name = $1
+             ON CONFLICT (user_id, workspace) DO UPDATE SET scopes = excluded.scopes",
+        )
+        .bind(self.dialect.text(name))
+        .bind(member.workspace.as_str())
+        .bind(member.scopes.to_string())
+        .execute(&mut *tx)
+        .await?;
+        end_sessions(&mut tx, &self.dialect.text(name)).await?;
+        tx.commit().await?;
+        Ok(joined.rows_affected() == 1)
+    }
+
+    async fn remove_membership(
+        &self,
+        name: &str,
+        workspace: &WorkspaceId,
+    ) -> Result<bool, StoreError> {
+        let left = sqlx::query(
+            "DELETE FROM memberships WHERE workspace = $2
+                 AND user_id IN (SELECT id FROM users WHERE name = $1)",
+        )
+        .bind(self.dialect.text(name))
+        .bind(workspace.as_str())
+        .execute(&self.writer)
+        .await?;
+        Ok(left.rows_affected() == 1)
+    }
+
+    async fn memberships(&self, name: &str) -> Result<Vec<Membership>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT m.workspace, m.scopes FROM memberships m
+             JOIN users u ON u.id = m.user_id AND u.workspace <> m.workspace WHERE u.name = $1",
+        )
+        .bind(self.dialect.text(name))
+        .fetch_all(&self.readers)
+        .await?;
+        let member =
+            |row: &AnyRow| Ok(Membership { workspace: workspace(row)?, scopes: scopes(row)? });
+        let mut others: Vec<_> = rows.iter().map(member).collect::<Result<_, StoreError>>()?;
+        others.sort_by(|a, b| a.workspace.cmp(&b.workspace));
+        let own = self.user(name).await?;
+        let own = own.map(|u| Membership { workspace: u.workspace, scopes: u.scopes });
+        Ok(own.into_iter().chain(others).collect())
+    }
+
     async fn remove_session(&self, token_hash: &[u8]) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
             .bind(token_hash)
@@ -172,6 +234,15 @@ impl Access for SqlStore {
             .await?;
         Ok(())
     }
+}
+
+/// Signs a user out everywhere.
+async fn end_sessions(connection: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn workspace(row: &AnyRow) -> Result<WorkspaceId, StoreError> {

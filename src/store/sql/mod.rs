@@ -4,6 +4,7 @@
 mod access;
 mod articles;
 mod erasure;
+mod lists;
 mod open;
 mod records;
 mod rows;

@@ -19,11 +19,15 @@ const SQLITE: History = &[
     (2, "record", include_str!("../migrations/sqlite/0002_record.sql")),
     (3, "terms", include_str!("../migrations/sqlite/0003_terms.sql")),
     (10, "drafts", include_str!("../migrations/sqlite/0010_drafts.sql")),
+    (20, "queue", include_str!("../migrations/sqlite/0020_queue.sql")),
+    (21, "memberships", include_str!("../migrations/sqlite/0021_memberships.sql")),
 ];
 const POSTGRES: History = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
     (2, "terms", include_str!("../migrations/postgres/0002_terms.sql")),
     (10, "drafts", include_str!("../migrations/postgres/0010_drafts.sql")),
+    (20, "queue", include_str!("../migrations/postgres/0020_queue.sql")),
+    (21, "memberships", include_str!("../migrations/postgres/0021_memberships.sql")),
 ];
 
 /// SQLite's readers beside the one writer.

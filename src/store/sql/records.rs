@@ -16,19 +16,19 @@ use crate::domain::{
 };
 use crate::drafts::Votes;
 use crate::store::{
-    Counts, EntryChange, EntryRow, Known, Page, Records, StoreError, StoredSuggestion,
-    StoredTicket, SuggestionFilter, Transaction, WorkspaceSettings,
+    Counts, EntryChange, EntryRow, Known, Records, StoreError, StoredSuggestion, StoredTicket,
+    Transaction, WorkspaceSettings,
 };
 use crate::text::Terms;
 
-type Query = sqlx::query::Query<'static, sqlx::Any, AnyArguments>;
+pub(super) type Query = sqlx::query::Query<'static, sqlx::Any, AnyArguments>;
 
 impl SqlStore {
-    async fn one(&self, query: Query) -> Result<Option<AnyRow>, StoreError> {
+    pub(super) async fn one(&self, query: Query) -> Result<Option<AnyRow>, StoreError> {
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
-    async fn all(&self, query: Query) -> Result<Vec<AnyRow>, StoreError> {
+    pub(super) async fn all(&self, query: Query) -> Result<Vec<AnyRow>, StoreError> {
         Ok(query.fetch_all(&self.readers).await?)
     }
 }
@@ -186,38 +186,6 @@ impl Records for SqlStore {
     ) -> Result<Option<StoredSuggestion>, StoreError> {
         let row = self.one(suggestion_query(workspace, id)).await?;
         row.as_ref().map(rows::suggestion).transpose()
-    }
-
-    async fn suggestions(
-        &self,
-        workspace: &WorkspaceId,
-        filter: &SuggestionFilter,
-    ) -> Result<Page<StoredSuggestion>, StoreError> {
-        let sql = format!(
-            "{SUGGESTION} WHERE s.workspace = $1 AND s.seq < $2
-                 AND ($3 = '' OR s.status = $3) AND ($4 = '' OR s.category = $4)
-                 AND ($5 = '' OR s.team = $5) AND ($6 = '' OR s.decision = $6)
-                 AND ($7 = 0 OR s.ticket_id = $8) ORDER BY s.seq DESC LIMIT $9"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(workspace.to_string())
-            .bind(filter.before.unwrap_or(i64::MAX))
-            .bind(filter.status.map_or("", |s| s.name()).to_owned())
-            .bind(self.dialect.text(filter.category.as_deref().unwrap_or_default()))
-            .bind(self.dialect.text(filter.team.as_deref().unwrap_or_default()))
-            .bind(self.dialect.text(filter.decision.as_deref().unwrap_or_default()))
-            .bind(i64::from(filter.ticket.is_some()))
-            .bind(filter.ticket.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
-            .bind(i64::from(filter.limit) + 1);
-        let mut found = self.all(query).await?;
-        // One more row than wanted was asked for, to know whether there is a next page.
-        let more = found.len() > filter.limit as usize;
-        found.truncate(filter.limit as usize);
-        let last = found.last().map(|row| row.try_get("seq")).transpose()?;
-        Ok(Page {
-            next: last.filter(|_| more),
-            items: found.iter().map(rows::suggestion).collect::<Result<_, _>>()?,
-        })
     }
 
     async fn entry_changes(

@@ -114,6 +114,7 @@ pub(super) fn suggestion(row: &AnyRow) -> Result<StoredSuggestion, StoreError> {
     let decision: Option<String> = row.try_get("decision")?;
     let status: String = row.try_get("status")?;
     Ok(StoredSuggestion {
+        seq: row.try_get("seq")?,
         suggestion,
         ticket: TicketHead {
             subject: row.try_get("subject")?,

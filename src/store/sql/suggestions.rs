@@ -35,8 +35,9 @@ impl SqlTransaction {
         let plain = Suggestion { draft: None, ..suggestion.clone() };
         sqlx::query(
             "INSERT INTO suggestions (id, workspace, ticket_id, created_at, version, status,
-                 category, team, decision, language, bundle, policy, taxonomy_version, document)
-             VALUES ($1, $2, $3, $4, 1, 'open', $5, $6, $7, $8, $9, $10, $11, $12)",
+                 category, team, decision, language, bundle, policy, taxonomy_version, document,
+                 priority)
+             VALUES ($1, $2, $3, $4, 1, 'open', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(&suggestion.id.as_bytes()[..])
         .bind(&workspace)
@@ -50,6 +51,7 @@ impl SqlTransaction {
         .bind(&suggestion.model.policy)
         .bind(i64::from(taxonomy_version))
         .bind(to_json(&plain)?)
+        .bind(dialect.maybe_text(suggestion.priority.label.as_deref()))
         .execute(self.connection())
         .await?;
         self.insert_draft(suggestion).await

@@ -3,6 +3,7 @@
 
 mod shorten;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use html5ever::tendril::StrTendril;
@@ -41,6 +42,11 @@ pub fn is_html(text: &str) -> bool {
         let ends = rest.as_bytes().get(name_len).is_some_and(|b| matches!(b, b'>' | b' ' | b'/'));
         ends && TELLING_TAGS.iter().any(|tag| rest[..name_len].eq_ignore_ascii_case(tag))
     })
+}
+
+/// What a person wrote, to be read by people: HTML as its text, anything else as it is.
+pub fn readable(text: &str) -> Cow<'_, str> {
+    if is_html(text) { Cow::Owned(to_text(text)) } else { Cow::Borrowed(text) }
 }
 
 /// The text of an HTML document: blocks on lines of their own, scripts, styles and comments gone,

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use deskhand::domain::{KeyId, Scope, Scopes, UserId};
-use deskhand::store::{KeyRecord, Session, Store, UserRecord};
+use deskhand::store::{KeyRecord, Membership, Session, Store, UserRecord};
 
 use super::{after, desk, fresh, now};
 
@@ -104,4 +104,43 @@ pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
     store.sweep(after(100)).await.unwrap();
     assert_eq!(open(&[3], 0).await, None);
     assert!(store.remove_user(&other.name).await.unwrap());
+}
+
+pub(super) async fn a_user_works_at_the_desks_they_joined(store: &dyn Store) {
+    let member =
+        |name: &str, scope| Membership { workspace: desk(name), scopes: Scopes::new(vec![scope]) };
+    let joiner = UserRecord {
+        id: UserId::new(fresh()),
+        workspace: desk("home"),
+        name: "joiner".to_owned(),
+        password_hash: "$argon2id$1".to_owned(),
+        scopes: Scopes::new(vec![Scope::Agent]),
+        created_at: now(),
+    };
+    store.put_user(&joiner).await.unwrap();
+    assert!(!store.add_membership("nobody", &member("hr", Scope::Lead)).await.unwrap());
+    assert!(store.add_membership("joiner", &member("hr", Scope::Agent)).await.unwrap());
+    assert!(store.add_membership("joiner", &member("hr", Scope::Lead)).await.unwrap());
+    assert!(store.add_membership("joiner", &member("eng", Scope::Triage)).await.unwrap());
+    let all =
+        [member("home", Scope::Agent), member("eng", Scope::Triage), member("hr", Scope::Lead)];
+    assert_eq!(store.memberships("joiner").await.unwrap(), all);
+    store.add_session(&[9], joiner.id, "csrf", after(100)).await.unwrap();
+    let at = async || {
+        let session = store.session(&[9], now()).await.unwrap().unwrap();
+        Membership { workspace: session.workspace, scopes: session.scopes }
+    };
+    assert_eq!(at().await, all[0]);
+    store.move_session(&[9], &desk("hr")).await.unwrap();
+    assert_eq!(at().await, all[2], "with the rights that they have there");
+    store.move_session(&[9], &desk("elsewhere")).await.unwrap();
+    assert_eq!(at().await, all[0], "a desk that they have not joined is none of theirs");
+    store.move_session(&[9], &desk("hr")).await.unwrap();
+    assert!(store.remove_membership("joiner", &desk("hr")).await.unwrap());
+    assert!(!store.remove_membership("joiner", &desk("hr")).await.unwrap());
+    assert_eq!(at().await, all[0], "who has left is back at their own");
+    store.add_membership("joiner", &member("hr", Scope::Admin)).await.unwrap();
+    assert_eq!(store.session(&[9], now()).await.unwrap(), None, "other rights, another session");
+    assert!(store.remove_user("joiner").await.unwrap());
+    assert!(store.memberships("joiner").await.unwrap().is_empty());
 }

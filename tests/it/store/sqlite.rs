@@ -4,7 +4,7 @@ use std::path::Path;
 
 use deskhand::domain::{Status, Suggestion, TicketId};
 use deskhand::store::{
-    Access, Answer, Dialect, Records, SqlStore, Store, StoreError, SuggestionFilter,
+    Access, Answer, Dialect, Lists, Records, SqlStore, Store, StoreError, SuggestionFilter,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

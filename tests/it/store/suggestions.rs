@@ -80,6 +80,7 @@ pub(super) async fn a_suggestion_comes_back_with_its_draft(store: &dyn Store) {
     let read = read(store, name, full.id).await;
     assert_eq!(read, inside);
     let expected = StoredSuggestion {
+        seq: read.seq,
         suggestion: full.clone(),
         ticket: TicketHead {
             subject: asked.text.subject,
@@ -244,6 +245,7 @@ pub(super) async fn filters_can_be_combined(store: &dyn Store) {
                             ticket,
                             before: None,
                             limit: 100,
+                            ..SuggestionFilter::default()
                         };
                         let page = store.suggestions(&desk(name), &filter).await.unwrap();
                         let found: Vec<_> = page.items.iter().map(|s| s.suggestion.id).collect();

@@ -1,6 +1,8 @@
 //! `deskhand-eval bench-serve`: a running server under load.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +23,9 @@ const UNDER_WAY: usize = 4096;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often an import is asked how far it is.
 const LOOK: Duration = Duration::from_millis(500);
+/// Bytes that an answer writes to the log, about; and how often that is timed.
+const WRITTEN: usize = 32 << 10;
+const SYNCS: usize = 500;
 
 /// Send tickets to a running server and time the answers.
 ///
@@ -61,6 +66,10 @@ pub(crate) struct Args {
     /// The server's process, whose memory is watched
     #[arg(long)]
     pid: Option<u32>,
+    /// The server's data folder: also measure what its disk takes to keep one small write, which
+    /// every answer waits for
+    #[arg(long, value_name = "DIR")]
+    disk: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
@@ -72,6 +81,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }});
     let (_, idle) = measure(&server, &args, "Sending", &AtomicBool::new(false)).await?;
     result["idle"] = idle.clone();
+    if let Some(folder) = &args.disk {
+        let times = syncs(folder).with_context(|| folder.display().to_string())?;
+        result["disk"] =
+            json!({ "sync_p50_ms": at(&times, 0.50), "sync_p99_ms": at(&times, 0.99) });
+    }
     if let Some(tickets) = args.import {
         let (busy, import) = tokio::try_join!(
             async {
@@ -243,6 +257,20 @@ async fn measure(
         summary["rss_mb_after"] = json!(process_megabytes(pid, "VmRSS:"));
     }
     Ok((lasted, summary))
+}
+
+/// What a disk takes to keep so much more of a file for good, in milliseconds, sorted.
+fn syncs(folder: &Path) -> Result<Vec<f64>> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    let page = vec![1; WRITTEN];
+    let mut times = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        file.write_all(&page)?;
+        let start = Instant::now();
+        file.sync_data()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(sorted(times.into_iter()))
 }
 
 type Answers = Arc<Mutex<Vec<Answer>>>;

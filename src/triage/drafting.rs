@@ -37,6 +37,8 @@ pub(super) struct Occasion<'a> {
     pub(super) neighbours: &'a [Neighbour],
     /// The ticket's embedding.
     pub(super) vector: Option<&'a [f32]>,
+    /// How the desk drafts.
+    pub(super) settings: &'a DraftSettings,
 }
 
 /// The parts of each workspace's articles, with the number of the change that they are from.
@@ -53,19 +55,19 @@ impl Triage {
         workspace: &WorkspaceId,
         occasion: &Occasion<'_>,
     ) -> Result<Result<Draft, Refusal>, StoreError> {
-        let Occasion { ticket, text, language, category, certain, neighbours, vector } = *occasion;
+        let Occasion { ticket, text, language, category, certain, .. } = *occasion;
+        let Occasion { neighbours, vector, settings, .. } = *occasion;
         let refuse = |reason| Ok(Err(Refusal::new(reason, text, language)));
         let (false, Some(vector)) = (text.is_empty(), vector) else {
             return refuse(DraftReason::Empty);
         };
-        let settings = self.parts.store.settings(workspace).await?.drafts;
         let passages = self.passages(workspace).await?;
         let quotable = quotable(&passages, vector);
         if neighbours.is_empty() && quotable.is_empty() {
             return refuse(DraftReason::NoSimilarResolution);
         }
         // On the safe side: what may be sensitive is.
-        if drafts::is_sensitive(category, &settings) {
+        if drafts::is_sensitive(category, settings) {
             return refuse(DraftReason::Sensitive);
         }
         let mut scores = quotable.iter().map(|q| q.1).chain(neighbours.iter().map(|n| n.score));
@@ -81,7 +83,7 @@ impl Triage {
                     id: p.article.id.clone(),
                 }))
                 .collect();
-        let fresh_after = fresh_after(self.parts.clock.now(), &settings);
+        let fresh_after = fresh_after(self.parts.clock.now(), settings);
         let sources = sources(neighbours, &quotable, &references, fresh_after);
         let near = neighbours.iter().any(|n| n.score >= drafts::MIN_SIMILARITY);
         if near && sources.iter().all(|s| s.score < drafts::MIN_SIMILARITY) {
@@ -99,7 +101,7 @@ impl Triage {
             language,
             category: category.filter(|_| certain),
             requester: ticket.requester.as_deref(),
-            settings: &settings,
+            settings,
             votes: &votes,
         };
         Ok(drafts::draft(&request, &sources))

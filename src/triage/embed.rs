@@ -43,7 +43,18 @@ impl Triage {
         workspace: &WorkspaceId,
         text: &TicketText,
     ) -> Result<Read, TriageError> {
-        let rules = self.rules(workspace).await?;
+        let settings = self.parts.store.settings(workspace).await?;
+        self.read_by(&settings, workspace, text).await
+    }
+
+    /// As [`Triage::read`], by settings that are known.
+    pub(super) async fn read_by(
+        &self,
+        settings: &WorkspaceSettings,
+        workspace: &WorkspaceId,
+        text: &TicketText,
+    ) -> Result<Read, TriageError> {
+        let rules = self.rules_by(settings, workspace).await;
         let text = text.clone();
         let work = tokio::task::spawn_blocking(move || {
             let cleaned = text::clean(&text);
@@ -76,9 +87,13 @@ impl Triage {
     /// The workspace's rules, compiled once for each change of its settings.
     pub(super) async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
         let settings = self.parts.store.settings(workspace).await?;
+        Ok(self.rules_by(&settings, workspace).await)
+    }
+
+    async fn rules_by(&self, settings: &WorkspaceSettings, workspace: &WorkspaceId) -> Rules {
         let mut known = self.rules.0.lock().await;
-        if let Some((_, rules)) = known.get(workspace).filter(|(s, _)| *s == settings) {
-            return Ok(rules.clone());
+        if let Some((_, rules)) = known.get(workspace).filter(|(s, _)| s == settings) {
+            return rules.clone();
         }
         let rules = Rules::new(&settings.redaction).unwrap_or_else(|error| {
             // Rules are checked when they are set; should one be unreadable all the same, the
@@ -86,8 +101,8 @@ impl Triage {
             tracing::error!(%workspace, %error, "redaction rules; using the built-in ones");
             Rules::default()
         });
-        known.insert(workspace.clone(), (settings, rules.clone()));
-        Ok(rules)
+        known.insert(workspace.clone(), (settings.clone(), rules.clone()));
+        rules
     }
 
     /// Searches the index. An external one may not have heard yet of what was erased or taken back,

@@ -291,26 +291,38 @@ impl Triage {
         if is_blank(ticket) {
             return Err(TriageError::EmptyTicket);
         }
-        let read = self.read(workspace, &ticket.text).await?;
-        let (language, subject, terms) = (read.language, read.subject, read.terms);
-        let taxonomy = self.taxonomy(workspace).await?;
         let settings = self.parts.store.settings(workspace).await?;
-        // Taken once: an answer never mixes two bundles.
-        let bundle = self.bundles.active(workspace, &settings).await;
-        let words = bundle.as_ref().map(|_| classify::Terms::of(&read.text));
-        let known = match (id, &ticket.source) {
-            (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
-            _ => id,
-        };
+        let read = self.read_by(&settings, workspace, &ticket.text).await?;
+        let (language, subject, terms) = (read.language, read.subject, read.terms);
         timings.clean = milliseconds(start);
 
         let at = Instant::now();
         let empty = read.text.is_empty();
-        let (vector, cut) = self.vector(&read.text, lane).await?;
+        let embedding = async {
+            let embedding = self.vector(&read.text, lane).await?;
+            Ok::<_, TriageError>((embedding, milliseconds(at)))
+        };
+        // What else an answer needs is read while the encoder is at it.
+        let desk = async {
+            let taxonomy = self.taxonomy(workspace).await?;
+            let prototypes = self.prototypes(workspace, &taxonomy).await?;
+            // Taken once: an answer never mixes two bundles.
+            let bundle = self.bundles.active(workspace, &settings).await;
+            let words = bundle.as_ref().map(|_| classify::Terms::of(&read.text));
+            let known = match (id, &ticket.source) {
+                (None, Some(source)) => {
+                    self.parts.store.find(workspace, source).await?.map(|k| k.id)
+                }
+                _ => id,
+            };
+            Ok((taxonomy, prototypes, bundle, words, known))
+        };
+        let (((vector, cut), took), (taxonomy, prototypes, bundle, words, known)) =
+            tokio::try_join!(embedding, desk)?;
         if cut || read.truncated {
             degraded.push(Degraded::TextTruncated);
         }
-        timings.embed = milliseconds(at);
+        timings.embed = took;
 
         let at = Instant::now();
         let Both { nearest: neighbours, similar: alike } = match &vector {
@@ -322,7 +334,6 @@ impl Triage {
         timings.search = milliseconds(at);
 
         let at = Instant::now();
-        let prototypes = self.prototypes(workspace, &taxonomy).await?;
         let circumstances = Circumstances {
             empty,
             language_supported: language == UNDETERMINED
@@ -349,6 +360,7 @@ impl Triage {
             certain: category.decision != Decision::Abstain,
             neighbours: &alike,
             vector: vector.as_deref(),
+            settings: &settings.drafts,
         };
         let draft = self.draft(workspace, &occasion).await?;
         timings.decide = milliseconds(at);

@@ -104,13 +104,24 @@ impl Service {
         })
     }
 
-    /// Sends garbage. What is refused is refused with a problem document, and for the caller's
-    /// fault or because the service is not ready.
+    /// Sends garbage. What is refused is refused with a problem document, or a page where a page was
+    /// asked for, and for the caller's fault or because the service is not ready.
     fn check(&self, garbage: &Garbage, ready: bool) -> Result<(), TestCaseError> {
         let Some(request) = garbage.request() else { return Ok(()) };
         let (status, kind, compressed, body) = self.send(request);
         prop_assert_eq!(compressed, body.starts_with(b"\x1f\x8b"), "{}", status);
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(());
+        }
+        // Pages are for people, and so is what they say instead.
+        if !garbage.target.starts_with("/v1")
+            && (kind.starts_with("text/html") || status.is_redirection())
+        {
+            let waiting = !ready && status == StatusCode::SERVICE_UNAVAILABLE;
+            prop_assert!(
+                status.is_client_error() || status.is_redirection() || waiting,
+                "{status}"
+            );
             return Ok(());
         }
         let shown = String::from_utf8_lossy(&body);

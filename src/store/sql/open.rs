@@ -60,6 +60,8 @@ impl SqlStore {
         first.close().await?;
         let writer = pool(1)
             .after_connect(|connection, _| Box::pin(set_up_writer(connection)))
+            // A file does not go away as a server does; asking costs as much as a short read.
+            .test_before_acquire(false)
             // SQLite itself rolls back when the disk is full, and the driver does not notice.
             .before_acquire(|connection, _| {
                 let sound = !connection.is_in_transaction();
@@ -70,6 +72,7 @@ impl SqlStore {
         migrate(&writer, SQLITE).await?;
         let readers = pool(READERS)
             .after_connect(|connection, _| Box::pin(set_up_reader(connection)))
+            .test_before_acquire(false)
             .connect(&sqlite_url(&file, "ro"))
             .await?;
         drop(lock);

@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
     /// A row's cells, one a column.
     pub(super) fn add(&mut self, line: u64, cells: &[Option<String>], messages: Vec<Message>) {
         let Some(found) = &self.found else { return };
-        let values = Cells { cells, found, messages };
+        let values = Cells { row: cells, found, messages };
         let mut warnings = Vec::new();
         match resolved_ticket(line, &values, "export", &mut warnings) {
             Ok(resolved) => {
@@ -80,7 +80,7 @@ impl<'a> Rows<'a> {
     }
 
     fn ticket(&self, line: u64, mut resolved: ResolvedTicket, values: &Cells<'_>) -> HistoryTicket {
-        let at = |at: Option<usize>| at.and_then(|at| values.cells.get(at)?.clone());
+        let at = |at: Option<usize>| at.and_then(|at| values.row.get(at)?.clone());
         let number = |field| values.raw(field).and_then(|v| v.trim().parse::<f64>().ok());
         resolved.outcome.handling_minutes = number(Field::Minutes).map(|m| m.round() as u32);
         let path = values.raw(Field::Path).map(split_path).unwrap_or_default();
@@ -183,7 +183,7 @@ fn split_path(text: &str) -> Vec<String> {
 }
 
 struct Cells<'a> {
-    cells: &'a [Option<String>],
+    row: &'a [Option<String>],
     found: &'a Found,
     messages: Vec<Message>,
 }
@@ -191,7 +191,7 @@ struct Cells<'a> {
 impl Cells<'_> {
     fn raw(&self, field: Field) -> Option<&str> {
         let (at, _) = self.found.column(field)?;
-        self.cells.get(at)?.as_deref().filter(|value| !value.trim().is_empty())
+        self.row.get(at)?.as_deref().filter(|value| !value.trim().is_empty())
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(
         ))
     })?;
     "workbook".clone_into(&mut rows.history.encoding);
-    let names = workbook.sheet_names().to_vec();
+    let names = workbook.sheet_names().clone();
     let wanted: Vec<&String> = match &options.sheet {
         Some(sheet) if !names.contains(sheet) => {
             return Err(ExportError::Unreadable(format!(
@@ -128,11 +128,10 @@ fn table(cells: &[Vec<Option<String>>], top: u32, rows: &mut Rows<'_>) -> Result
 fn text(cell: &Data) -> Option<String> {
     let text = match cell {
         Data::Empty | Data::Error(_) => return None,
-        Data::String(text) => text.clone(),
         Data::Int(n) => n.to_string(),
         Data::Float(x) => x.to_string(),
         Data::Bool(truth) => truth.to_string(),
-        Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
         Data::DateTime(date) if date.is_datetime() => {
             let (year, month, day, hour, minute, second, _) = date.to_ymd_hms_milli();
             format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")

@@ -69,7 +69,7 @@ pub(super) fn find(history: &History<'_>) -> Bounces {
     let mut bounces = Bounces::default();
     let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let answers = history.answers();
-    for row in 0..history.labels.len() {
+    for (row, answer) in answers.into_iter().enumerate() {
         let path = &history.paths[row];
         let Some(handovers) = count(path, history.handovers[row]) else { continue };
         bounces.known += 1;
@@ -78,13 +78,13 @@ pub(super) fn find(history: &History<'_>) -> Bounces {
         }
         bounces.once += usize::from(handovers == 1);
         if handovers >= BOUNCED {
-            bounces.told_at_once += usize::from(answers[row] == history.labels[row]);
+            bounces.told_at_once += usize::from(answer == history.labels[row]);
             bounces.tickets.push(Bounced {
                 ticket: history.example(row),
                 path: path.clone(),
                 handovers,
                 label: history.names[history.labels[row]].clone(),
-                suggested: history.names[answers[row]].clone(),
+                suggested: history.names[answer].clone(),
             });
         }
     }

@@ -109,7 +109,7 @@ fn injected_noise_is_found_with_precision_and_recall() {
     for share in [0.05, 0.08, 0.10] {
         for seed in 1..=3 {
             let mut world = World::new(&NAMES, 150, 0.8, seed);
-            let mut rng = fastrand::Rng::with_seed(seed ^ 77);
+            let mut rng = fastrand::Rng::with_seed(seed + 77);
             let mut wrong = BTreeMap::new();
             for row in 0..world.labels.len() {
                 if rng.f64() < share {
@@ -209,7 +209,7 @@ fn catch_alls_and_forgotten_labels_are_named() {
             2 => world.vectors[row] = world.vectors[row - 1 - row % 2].clone(),
             3 => {
                 world.times[row] =
-                    world.times[row].map(|t| t - jiff::SignedDuration::from_hours(24 * 250))
+                    world.times[row].map(|t| t - jiff::SignedDuration::from_hours(24 * 250));
             }
             4 if row > 10 => world.labels[row] = 0,
             _ => {}

@@ -84,7 +84,7 @@ fn line_chart(
         }
     }
     svg.line("axis", (LEFT, HEIGHT - BOTTOM), (WIDTH - RIGHT, HEIGHT - BOTTOM));
-    svg.text("name", ((LEFT + WIDTH) / 2.0, HEIGHT - 6.0), Anchor::Middle, x.name);
+    svg.text("name", (f64::midpoint(LEFT, WIDTH), HEIGHT - 6.0), Anchor::Middle, x.name);
     svg.upright("name", (11.0, (TOP + HEIGHT - BOTTOM) / 2.0), y.name);
     if diagonal {
         let low = x.low.max(y.low);

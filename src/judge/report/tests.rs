@@ -11,6 +11,7 @@ fn e(value: f64) -> Estimate {
     Estimate { value, low: value - 0.05, high: (value + 0.05).min(1.0) }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of all there is")]
 fn field(name: &str) -> Field {
     let label = |n: usize| if n == 0 { EVIL.to_owned() } else { format!("label {n}") };
     Field {

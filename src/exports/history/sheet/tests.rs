@@ -6,9 +6,12 @@ use zip::write::SimpleFileOptions;
 use super::super::{HistoryOptions, read_history};
 use crate::exports::ExportError;
 
+/// A sheet: its name, its rows, its merged regions.
+type Sheet<'a> = (&'a str, &'a [&'a [Cell]], &'a [&'a str]);
+
 /// A workbook as spreadsheets write it, as small as it may be. A cell is a text, or a number with a
 /// style (1: a date and time).
-fn workbook(sheets: &[(&str, &[&[Cell]], &[&str])]) -> Vec<u8> {
+fn workbook(sheets: &[Sheet<'_>]) -> Vec<u8> {
     let mut file = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let mut put = |name: &str, content: &str| {
         file.start_file(name, SimpleFileOptions::default()).unwrap();
@@ -46,15 +49,15 @@ fn workbook(sheets: &[(&str, &[&[Cell]], &[&str])]) -> Vec<u8> {
             for (c, cell) in row.iter().enumerate() {
                 let place = format!("{}{}", (b'A' + c as u8) as char, r + 1);
                 match cell {
-                    Cell::Nothing => {}
-                    Cell::Text(text) => {
+                    Nothing => {}
+                    Text(text) => {
                         write!(data, r#"<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>"#)
-                            .unwrap()
+                            .unwrap();
                     }
-                    Cell::Date(day) => {
-                        write!(data, r#"<c r="{place}" s="1"><v>{day}</v></c>"#).unwrap()
+                    Date(day) => {
+                        write!(data, r#"<c r="{place}" s="1"><v>{day}</v></c>"#).unwrap();
                     }
-                    Cell::Number(n) => write!(data, r#"<c r="{place}"><v>{n}</v></c>"#).unwrap(),
+                    Number(n) => write!(data, r#"<c r="{place}"><v>{n}</v></c>"#).unwrap(),
                 }
             }
             data.push_str("</row>");

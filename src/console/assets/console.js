@@ -1,8 +1,13 @@
 // The entry: every page's keys, and what its own scripts add.
 
 import { $, $$, again, key, page, press, sheet, whileLooking, words } from "./core.js";
+import { imports } from "./imports.js";
+import { policy } from "./policy.js";
+import { queue } from "./queue.js";
+import { ticket } from "./ticket.js";
 
-const scripts = { queue: "./queue.js", ticket: "./ticket.js", policy: "./policy.js", imports: "./imports.js" };
+// All are there when the page is: nobody presses a key into the void.
+const scripts = { queue, ticket, policy, imports };
 
 $("#show-keys").hidden = false;
 $("#show-keys").addEventListener("click", sheet);
@@ -46,5 +51,5 @@ if (page === "import") {
   });
 }
 
-if (scripts[page]) await import(scripts[page]);
+scripts[page]?.();
 key("q", words.key_queue, () => press("q") || location.assign("/"));

@@ -165,10 +165,8 @@ async fn of_two_agents_the_second_is_told_and_loses_nothing() {
 async fn many_are_approved_at_once_only_where_they_are_sure_and_as_they_were_seen() {
     let desk = Desk::with(&small_history()).await;
     let mut sure = Vec::new();
-    for n in 0..4 {
-        let ticket =
-            json!({"subject": "VPN drops every few minutes", "body": format!("again {n}")});
-        let made = desk.triage(ticket).await;
+    for _ in 0..4 {
+        let made = desk.triage(json!({"subject": "VPN drops every few minutes"})).await;
         assert_eq!(made["category"]["decision"], "auto", "{made}");
         sure.push(made);
     }

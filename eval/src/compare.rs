@@ -55,7 +55,8 @@ pub(crate) struct Args {
     /// For all that is left to chance
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Exit with 3 unless these hold: accuracy_first, accuracy_second, difference, difference_low, p
+    /// Exit with 3 unless these hold, which may name `accuracy_first`, `accuracy_second`,
+    /// `difference`, `difference_low` and `p`
     #[arg(long)]
     gate: Option<Gate>,
     /// Print one line of JSON
@@ -181,7 +182,7 @@ fn judge(
     let asked =
         Asked { args, loaded: &loaded, labels, data: &data, parts: &parts, words: &words, encoder };
     let (first, second) = (asked.answers(&args.first)?, asked.answers(&args.second)?);
-    let truth: Vec<usize> = parts.score.iter().map(|row| labels.labels[*row]).collect();
+    let truth: Vec<usize> = parts.score.iter().map(|row| labels.given[*row]).collect();
     let found = compare(&first, &second, &truth, &labels.names, args.seed);
     let name = |answer: Option<usize>| answer.and_then(|label| labels.names.get(label).cloned());
     let differ: Vec<Difference> = found
@@ -256,7 +257,7 @@ impl Asked<'_> {
         let progress = bar(1, "Judging");
         let answers = backtest::answers(
             self.data,
-            &self.labels.labels,
+            &self.labels.given,
             &self.labels.names,
             self.words,
             self.parts,

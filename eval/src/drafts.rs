@@ -239,7 +239,7 @@ async fn answers(
         match draft {
             // The baseline answers in the ticket's language too.
             Ok(draft) => {
-                made.push((at, nearest(history, row, &library.nearest(&vectors[at], at)), draft))
+                made.push((at, nearest(history, row, &library.nearest(&vectors[at], at)), draft));
             }
             Err(refusal) => {
                 let reason = serde_json::to_value(refusal.reason)?;

@@ -96,8 +96,8 @@ impl MemoryIndex {
             let slot = self.slots[row];
             slot.map_or(0.0, |slot| LEXICAL_WEIGHT * scores[slot as usize])
         };
-        let found = self.packed.nearest(vector, k, self.row(exclude), &by_words);
-        let words = |id| self.row(Some(id)).map_or(0.0, &by_words);
+        let found = self.packed.nearest(vector, k, self.row(exclude), by_words);
+        let words = |id| self.row(Some(id)).map_or(0.0, by_words);
         found.into_iter().map(|(id, cosine)| (id, cosine, words(id))).collect()
     }
 

@@ -25,6 +25,7 @@ mod recall;
 mod receipt;
 mod reindex;
 mod rewriting;
+mod surroundings;
 mod uploads;
 mod vote;
 
@@ -32,7 +33,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::classify;
 use crate::domain::{
     Clock, Decision, Degraded, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
@@ -60,6 +60,7 @@ use prototypes::Prototypes;
 pub use quality::{FieldQuality, Quality};
 pub use receipt::Receipt;
 pub use reindex::ReindexReport;
+use surroundings::Surroundings;
 pub use uploads::Upload;
 
 /// Neighbours that vote.
@@ -303,22 +304,9 @@ impl Triage {
             Ok::<_, TriageError>((embedding, milliseconds(at)))
         };
         // What else an answer needs is read while the encoder is at it.
-        let desk = async {
-            let taxonomy = self.taxonomy(workspace).await?;
-            let prototypes = self.prototypes(workspace, &taxonomy).await?;
-            // Taken once: an answer never mixes two bundles.
-            let bundle = self.bundles.active(workspace, &settings).await;
-            let words = bundle.as_ref().map(|_| classify::Terms::of(&read.text));
-            let known = match (id, &ticket.source) {
-                (None, Some(source)) => {
-                    self.parts.store.find(workspace, source).await?.map(|k| k.id)
-                }
-                _ => id,
-            };
-            Ok((taxonomy, prototypes, bundle, words, known))
-        };
-        let (((vector, cut), took), (taxonomy, prototypes, bundle, words, known)) =
-            tokio::try_join!(embedding, desk)?;
+        let desk = self.surroundings(workspace, &settings, ticket, id, &read.text);
+        let (((vector, cut), took), desk) = tokio::try_join!(embedding, desk)?;
+        let Surroundings { taxonomy, prototypes, bundle, words, known } = desk;
         if cut || read.truncated {
             degraded.push(Degraded::TextTruncated);
         }
@@ -395,19 +383,6 @@ impl Triage {
         };
         let taxonomy_version = taxonomy.version;
         Ok(Assessment { suggestion, vector, terms, subject, taxonomy_version })
-    }
-
-    /// A text's vector, none for an empty one, and whether it was too long to be read whole.
-    async fn vector(
-        &self,
-        text: &str,
-        lane: Lane,
-    ) -> Result<(Option<Vec<f32>>, bool), TriageError> {
-        if text.is_empty() {
-            return Ok((None, false));
-        }
-        let embedding = self.parts.inference.embed(text.to_owned(), lane).await?;
-        Ok((Some(embedding.vector), embedding.truncated))
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.

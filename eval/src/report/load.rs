@@ -371,7 +371,8 @@ pub(crate) struct Labels {
     pub(crate) field: String,
     /// Tickets that have a label.
     pub(crate) rows: Vec<usize>,
-    pub(crate) labels: Vec<usize>,
+    /// The label of each, by its number.
+    pub(crate) given: Vec<usize>,
     pub(crate) names: Vec<String>,
 }
 
@@ -379,7 +380,7 @@ impl Labels {
     pub(crate) fn of(loaded: &Loaded, field: &str) -> Self {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut labels =
-            Self { field: field.to_owned(), rows: vec![], labels: vec![], names: vec![] };
+            Self { field: field.to_owned(), rows: vec![], given: vec![], names: vec![] };
         for row in 0..loaded.tickets.len() {
             let Some(label) = loaded.label(row, field) else { continue };
             let next = numbers.len();
@@ -388,7 +389,7 @@ impl Labels {
                 next
             });
             labels.rows.push(row);
-            labels.labels.push(number);
+            labels.given.push(number);
         }
         labels
     }

@@ -77,7 +77,7 @@ pub(crate) fn divide(
             ticket.split = None;
         }
     }
-    let numbers: Vec<u32> = labels.labels.iter().map(|l| *l as u32).collect();
+    let numbers: Vec<u32> = labels.given.iter().map(|l| *l as u32).collect();
     let plan = Plan { score: settings.score.clone(), seed: settings.seed, ..Plan::default() };
     let mut warnings = Vec::new();
     let mut all = plan.divide(&tickets, &numbers, &data.groups).or_else(|error| {
@@ -142,7 +142,7 @@ pub(crate) fn judge(
         name: &labels.field,
         data: &data,
         subjects: &subjects,
-        labels: &labels.labels,
+        labels: &labels.given,
         names: &labels.names,
         words: &words,
         times: &times,
@@ -213,7 +213,7 @@ pub(crate) fn examine(
     let data = select(prepared, &labels.rows);
     let progress = bar(6, "Looking at labels");
     let unseen =
-        backtest::unseen(&data, &labels.labels, labels.names.len(), seed, &mut || progress.inc(1))?;
+        backtest::unseen(&data, &labels.given, labels.names.len(), seed, &mut || progress.inc(1))?;
     progress.finish_and_clear();
     let of = |list: &[String]| labels.rows.iter().map(|r| list[*r].clone()).collect::<Vec<_>>();
     let (ids, subjects) = (of(&loaded.ids), of(&loaded.subjects));
@@ -227,7 +227,7 @@ pub(crate) fn examine(
     let history = doctor::History {
         field: &labels.field,
         names: &labels.names,
-        labels: &labels.labels,
+        labels: &labels.given,
         probabilities: &unseen.probabilities,
         groups: &data.groups,
         vectors: &data.vectors,
@@ -248,15 +248,15 @@ pub(crate) fn examine(
 /// Puts a wrong label on a share of the tickets; which, by their place among the field's.
 pub(crate) fn inject(labels: &mut Labels, share: f64, seed: u64) -> BTreeMap<usize, usize> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut rows: Vec<usize> = (0..labels.labels.len()).collect();
+    let mut rows: Vec<usize> = (0..labels.given.len()).collect();
     rng.shuffle(&mut rows);
     rows.truncate((share.clamp(0.0, 1.0) * rows.len() as f64).round() as usize);
     let mut was = BTreeMap::new();
     for row in rows {
-        let right = labels.labels[row];
+        let right = labels.given[row];
         let other = rng.usize(..labels.names.len() - 1);
         was.insert(row, right);
-        labels.labels[row] = if other >= right { other + 1 } else { other };
+        labels.given[row] = if other >= right { other + 1 } else { other };
     }
     was
 }
@@ -307,7 +307,7 @@ pub(crate) fn told(
             .collect()
     };
     Told {
-        tickets: labels.labels.len(),
+        tickets: labels.given.len(),
         injected: wrong.len(),
         suspects: suspects.len(),
         found,

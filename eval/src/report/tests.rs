@@ -169,9 +169,9 @@ fn injected_labels_are_wrong_and_known() {
     let all = rows(100, |n| format!("{n},broken {n},c{}\n", n % 4));
     let mut loaded = load(&format!("id,subject,category\n{all}")).unwrap();
     let mut labels = load::fields(&mut loaded, &[]).unwrap().remove(0);
-    let before = labels.labels.clone();
+    let before = labels.given.clone();
     let injected = study::inject(&mut labels, 0.08, 1);
-    let changed: Vec<usize> = (0..100).filter(|r| before[*r] != labels.labels[*r]).collect();
+    let changed: Vec<usize> = (0..100).filter(|r| before[*r] != labels.given[*r]).collect();
     assert_eq!(changed, injected.keys().copied().collect::<Vec<_>>());
     assert_eq!(changed.len(), 8);
     assert!(injected.iter().all(|(row, right)| before[*row] == *right));

@@ -1,0 +1,58 @@
+//! What an answer needs beside search: the ticket's vector, and what the desk knows of it.
+
+use std::sync::Arc;
+
+use super::bundles::Active;
+use super::prototypes::Prototypes;
+use super::{Triage, TriageError};
+use crate::classify;
+use crate::domain::{Taxonomy, Ticket, TicketId, WorkspaceId};
+use crate::inference::Lane;
+use crate::store::WorkspaceSettings;
+
+/// What an answer needs beside its ticket's vector.
+pub(super) struct Surroundings {
+    pub(super) taxonomy: Taxonomy,
+    pub(super) prototypes: Arc<Prototypes>,
+    pub(super) bundle: Option<Arc<Active>>,
+    /// The ticket's words, as the bundle reads them.
+    pub(super) words: Option<classify::Terms>,
+    /// The ticket's id, if it has come before.
+    pub(super) known: Option<TicketId>,
+}
+
+impl Triage {
+    /// Gathers that.
+    pub(super) async fn surroundings(
+        &self,
+        workspace: &WorkspaceId,
+        settings: &WorkspaceSettings,
+        ticket: &Ticket,
+        id: Option<TicketId>,
+        text: &str,
+    ) -> Result<Surroundings, TriageError> {
+        let taxonomy = self.taxonomy(workspace).await?;
+        let prototypes = self.prototypes(workspace, &taxonomy).await?;
+        // Taken once: an answer never mixes two bundles.
+        let bundle = self.bundles.active(workspace, settings).await;
+        let words = bundle.as_ref().map(|_| classify::Terms::of(text));
+        let known = match (id, &ticket.source) {
+            (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
+            _ => id,
+        };
+        Ok(Surroundings { taxonomy, prototypes, bundle, words, known })
+    }
+
+    /// A text's vector, none for an empty one, and whether it was too long to be read whole.
+    pub(super) async fn vector(
+        &self,
+        text: &str,
+        lane: Lane,
+    ) -> Result<(Option<Vec<f32>>, bool), TriageError> {
+        if text.is_empty() {
+            return Ok((None, false));
+        }
+        let embedding = self.parts.inference.embed(text.to_owned(), lane).await?;
+        Ok((Some(embedding.vector), embedding.truncated))
+    }
+}

@@ -80,7 +80,7 @@ pub(super) async fn the_queue_is_ordered_filtered_and_counted(store: &dyn Store)
             category: template.category.label.clone(),
             team: template.team.decision.label.clone(),
             priority: priority.map(str::to_owned),
-            decision: "auto".to_owned(),
+            decision: "abstain".to_owned(),
             count,
         });
     assert_eq!(pending, expected);

@@ -163,7 +163,8 @@ export function ticket() {
       for (const button of buttons) button.disabled = false;
     };
     try {
-      const { ok, status, content } = await post(sent.action, fields);
+      // Its buttons are called `action`, which hides the form's own.
+      const { ok, status, content } = await post(sent.getAttribute("action"), fields);
       if (ok) { memory.forget(kept); leaving = true; location.assign(content.next); return; }
       again();
       if (status === 401) {

@@ -56,7 +56,7 @@ fn promises(visit: &Visit, view: &PolicyView) -> Markup {
         return html! { section.empty { h2 { (w.no_bundle) } p { (w.no_bundle_help) } } };
     }
     html! {
-        section.card aria-labelledby="promise-title" {
+        div.card {
             h2 #promise-title { (w.what_it_comes_to) }
             div.scroll tabindex="0" role="region" aria-labelledby="promise-title" {
                 table #promises aria-live="polite" {

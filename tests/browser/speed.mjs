@@ -26,6 +26,7 @@ export function speed(world) {
     await page.locator(".row .subject a").first().click();
     const steps = [];
     for (let n = 0; n < 7; n++) {
+      await page.waitForLoadState("domcontentloaded");
       await page.waitForSelector("#decision");
       const before = page.url();
       const start = performance.now();
@@ -35,6 +36,7 @@ export function speed(world) {
     }
     const approvals = [];
     for (let n = 0; n < 5; n++) {
+      await page.waitForLoadState("domcontentloaded");
       await page.waitForSelector("#decision");
       const before = page.url();
       const start = performance.now();

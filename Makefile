@@ -10,8 +10,12 @@ POSTGRES := test -n "$$DESKHAND_TEST_POSTGRES_URL" || command -v initdb >/dev/nu
   || ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2>/dev/null | grep -q .
 
 # Whether the console can be tested in a browser, as tests/browser/run.sh looks for one.
-BROWSER := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' \
-  && { test -n "$$DESKHAND_TEST_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null; }
+NODE := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'
+CHROMIUM := test -n "$$DESKHAND_TEST_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null
+
+# Installs Debian packages where that can be done: as root, with apt.
+APT := [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q \
+  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
 
 .PHONY: test tools weights fmt lint doc unit browser deny deny-if-there check-long check-api faults fuzz accept bench-peers check-report clean
 
@@ -23,10 +27,12 @@ tools:
 	@command -v cargo >/dev/null || { echo "make test needs Rust 1.95 or later: https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "make test needs a C compiler (Debian: apt-get install gcc)" >&2; exit 1; }
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "make test needs python3 with pip (Debian: apt-get install python3-pip); one test fetches a wheel with it" >&2; exit 1; }
-	@$(POSTGRES) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql; }; } \
+	@$(POSTGRES) || { $(APT) postgresql; } \
 	  || { echo "make test needs PostgreSQL's server programs (Debian: apt-get install postgresql), or DESKHAND_TEST_POSTGRES_URL" >&2; exit 1; }
-	@$(BROWSER) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium nodejs npm fonts-dejavu-core; }; } \
-	  || { echo "make test needs Chromium and Node.js 20 or later with npm (Debian: apt-get install chromium nodejs npm)" >&2; exit 1; }
+	@$(NODE) || { $(APT) nodejs npm && $(NODE); } \
+	  || { echo "make test needs Node.js 20 or later with npm (https://nodejs.org)" >&2; exit 1; }
+	@$(CHROMIUM) || { $(APT) chromium fonts-dejavu-core; } \
+	  || { echo "make test needs Chromium (Debian: apt-get install chromium), or DESKHAND_TEST_CHROMIUM" >&2; exit 1; }
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use deskhand::domain::{Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef};
 use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
 use deskhand::exports::{self, ColumnMap, Options};
-use deskhand::judge::rouge_l;
+use deskhand::text::rouge_l;
 use deskhand::text::{self, Rules};
 use deskhand::{sample, triage};
 use serde_json::{Value, json};

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::baselines;
 use super::parts::Parts;
 use super::prepare::Prepared;
-use super::run::{Known, Regime, RunError, Settings, TARGETS, learn, near};
+use super::run::{Known, Regime, RunError, Settings, TARGETS, learn, near, predictions};
 use super::study::Case;
-use crate::classify::{ClassWords, NEIGHBOURS, Promise, Query, Terms};
+use crate::classify::{ClassWords, NEIGHBOURS, Promise, Terms};
 use crate::judge::report::Similar;
 use crate::judge::{ScoreError, Scores, Share, splits};
 
@@ -86,17 +86,7 @@ pub fn answers(
         foretold: foretold(model.promises()),
         ..Answers::default()
     };
-    let near = near(data, &parts.score, &memory, NEIGHBOURS);
-    for (row, near) in parts.score.iter().zip(near) {
-        let neighbours: Vec<(usize, f32)> = near
-            .into_iter()
-            .filter_map(|(r, cosine)| Some((known.class(labels[r])?, cosine)))
-            .collect();
-        let prediction = model.predict(Query {
-            vector: &data.vectors[*row],
-            terms: &data.terms[*row],
-            neighbours: &neighbours,
-        });
+    for prediction in predictions(data, labels, model, &known, &parts.score, &memory) {
         let (top, sure) = (prediction.top, prediction.confidence());
         answers.applied.push(std::array::from_fn(|at| promises[at].applies(top, sure)));
         let start = answers.probabilities.len();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::baselines;
 use super::figures::{Baselines, CoverageAt, Figures, OutOfScope, ScopePair};
 use super::parts::Parts;
@@ -262,23 +264,7 @@ impl Pool {
         known: &Known,
         memory: &[usize],
     ) {
-        let predict = |rows: &[usize]| -> Vec<Prediction> {
-            let near = near(data, rows, memory, NEIGHBOURS);
-            rows.iter()
-                .zip(near)
-                .map(|(row, near)| {
-                    let neighbours: Vec<(usize, f32)> = near
-                        .into_iter()
-                        .filter_map(|(r, cosine)| Some((known.class(labels[r])?, cosine)))
-                        .collect();
-                    model.predict(Query {
-                        vector: &data.vectors[*row],
-                        terms: &data.terms[*row],
-                        neighbours: &neighbours,
-                    })
-                })
-                .collect()
-        };
+        let predict = |rows: &[usize]| predictions(data, labels, model, known, rows, memory);
         let predictions = predict(&parts.score);
         for (slot, target) in TARGETS.into_iter().enumerate() {
             let promise = model.promises().at(target);
@@ -407,6 +393,28 @@ impl Pool {
             }),
         })
     }
+}
+
+/// What a model answers to rows that have `memory` to look for neighbours in.
+pub(super) fn predictions(
+    data: &Prepared,
+    labels: &[usize],
+    model: &FieldModel,
+    known: &Known,
+    rows: &[usize],
+    memory: &[usize],
+) -> Vec<Prediction> {
+    let near = near(data, rows, memory, NEIGHBOURS);
+    let answer = |(row, near): (&usize, Vec<(usize, f32)>)| {
+        let labelled =
+            near.into_iter().filter_map(|(r, cosine)| Some((known.class(labels[r])?, cosine)));
+        model.predict(Query {
+            vector: &data.vectors[*row],
+            words: &model.read(&data.terms[*row]),
+            neighbours: &labelled.collect::<Vec<_>>(),
+        })
+    };
+    rows.par_iter().zip(near).map(answer).collect()
 }
 
 /// The rows of the memory most similar to each of the given ones.

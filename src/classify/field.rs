@@ -5,7 +5,7 @@ use super::lexical::Terms;
 use super::novelty::{self, Novelty};
 use super::promise::Promises;
 use super::stack::{Stack, softmax};
-use super::views::{VIEWS, Views};
+use super::views::{VIEWS, Views, WordViews};
 
 /// Two tickets this alike say the same.
 const THE_SAME: f32 = 0.98;
@@ -15,8 +15,8 @@ const THE_SAME: f32 = 0.98;
 pub struct Query<'a> {
     /// Its embedding, of unit length.
     pub vector: &'a [f32],
-    /// Its words and their pieces.
-    pub terms: &'a Terms,
+    /// What its words say: [`FieldModel::read`].
+    pub words: &'a WordViews,
     /// The most similar labelled tickets: class and cosine, the most similar first.
     pub neighbours: &'a [(usize, f32)],
 }
@@ -89,9 +89,14 @@ impl FieldModel {
         self.stack.weights
     }
 
+    /// Reads a ticket's words, which needs no vector: it can be done while that is made.
+    pub fn read(&self, terms: &Terms) -> WordViews {
+        self.views.read(terms)
+    }
+
     /// Answers a ticket.
     pub fn predict(&self, query: Query<'_>) -> Prediction {
-        let views = self.views.look(query.vector, query.terms, query.neighbours);
+        let views = self.views.look(query.vector, query.words, query.neighbours);
         judge(&self.stack, self.calibrator, &self.novelty, &views, query.neighbours)
     }
 }

@@ -236,7 +236,8 @@ impl Unseen {
             let fitted = history.views(&seen, options.seed);
             let parts = views.chunks_exact_mut(VIEWS * classes).zip(rows.iter().zip(&neighbours));
             for (part, (&row, near)) in parts.filter(|(_, (row, _))| folds[**row] == fold) {
-                let look = fitted.look(&history.vectors[row], &history.terms[row], near);
+                let look =
+                    fitted.look(&history.vectors[row], &fitted.read(&history.terms[row]), near);
                 part.copy_from_slice(&look);
             }
             step();
@@ -375,7 +376,8 @@ fn learn_novelty(
         let fitted = Hiding { history, shown: &shown }.views(&seen, options.seed);
         let near = neighbours(history, &rows, shown);
         for (row, near) in rows.iter().zip(&near) {
-            let mut views = fitted.look(&history.vectors[*row], &history.terms[*row], near);
+            let mut views =
+                fitted.look(&history.vectors[*row], &fitted.read(&history.terms[*row]), near);
             silence(&mut views, classes, &shown);
             let mut p = stack.logits(&views);
             for (class, z) in p.iter_mut().enumerate() {
@@ -440,7 +442,7 @@ fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &T
     let looks: Vec<Vec<f32>> = near
         .iter()
         .enumerate()
-        .map(|(i, near)| views.look(rows.vectors[i], rows.terms[i], near))
+        .map(|(i, near)| views.look(rows.vectors[i], &views.read(rows.terms[i]), near))
         .collect();
     settle(model, |model| {
         looks

@@ -31,5 +31,5 @@ pub use field::{FieldModel, Prediction, Query};
 pub use fit::{Calibration, FitError, History, Options, fit};
 pub use lexical::Terms;
 pub use promise::{Promise, Promises};
-pub use views::NEIGHBOURS;
+pub use views::{NEIGHBOURS, WordViews};
 pub use words::ClassWords;

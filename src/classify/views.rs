@@ -49,6 +49,15 @@ pub(super) struct Views {
     pub(super) beside: SparsePlanes,
 }
 
+/// What a ticket's words say of each class, before its vector is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordViews {
+    /// Distances from the planes through words.
+    lexical: Vec<f32>,
+    /// The words' share of the distances from the joint planes.
+    beside: Vec<f32>,
+}
+
 impl Views {
     /// Fits on rows and on what the taxonomy says, `words`, one a class or none at all.
     pub(super) fn fit(rows: Rows<'_>, words: &[ClassWords], classes: usize, seed: u64) -> Self {
@@ -92,12 +101,23 @@ impl Views {
         }
     }
 
+    /// What a ticket's words say by themselves.
+    pub(super) fn read(&self, terms: &Terms) -> WordViews {
+        let words = self.vocabulary.vector(terms);
+        let margins = |planes: &SparsePlanes| {
+            let mut margins = vec![0.0; self.bias.len()];
+            planes.margins(&words, &mut margins);
+            margins
+        };
+        WordViews { lexical: margins(&self.lexical), beside: margins(&self.beside) }
+    }
+
     /// The views of one ticket: `VIEWS × classes`, view by view. `neighbours` are classes with
     /// cosines, the most similar first.
     pub(super) fn look(
         &self,
         vector: &[f32],
-        terms: &Terms,
+        words: &WordViews,
         neighbours: &[(usize, f32)],
     ) -> Vec<f32> {
         let classes = self.bias.len();
@@ -107,15 +127,14 @@ impl Views {
         let (votes, rest) = rest.split_at_mut(classes);
         let (centres, joint) = rest.split_at_mut(classes);
         let width = vector.len().max(1);
-        let words = self.vocabulary.vector(terms);
         planes.copy_from_slice(&self.bias);
-        self.beside.margins(&words, joint);
+        joint.copy_from_slice(&words.beside);
+        lexical.copy_from_slice(&words.lexical);
         for (scores, planes) in [(planes, &self.planes), (joint, &self.joint)] {
             for (score, plane) in scores.iter_mut().zip(planes.chunks_exact(width)) {
                 *score += dot(plane, vector);
             }
         }
-        self.lexical.margins(&words, lexical);
         vote(neighbours, votes);
         for (score, centre) in centres.iter_mut().zip(self.centres.chunks_exact(width)) {
             *score = dot(centre, vector);

@@ -1,7 +1,11 @@
 //! Telling when sources contradict each other.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::select::Candidate;
 use super::words::Words;
+use crate::text;
 
 /// Without what may differ, two sentences this much alike are about the same thing.
 const ALIKE: f32 = 0.75;
@@ -45,36 +49,56 @@ const OPPOSITES: [(&str, &str); 26] = [
     ("check", "uncheck"),
 ];
 
-/// How often a sentence is negated, and its words without what turns it round.
-pub(super) fn is_negated(words: &Words) -> bool {
-    words.iter().any(|w| NEGATIONS.contains(&w))
+static NEGATES: LazyLock<HashSet<u64>> =
+    LazyLock::new(|| NEGATIONS.into_iter().map(hash).collect());
+static UNDO: LazyLock<Vec<(u64, u64)>> =
+    LazyLock::new(|| OPPOSITES.into_iter().map(|(x, y)| (hash(x), hash(y))).collect());
+/// All that may turn a sentence round.
+static TURNS: LazyLock<HashSet<u64>> = LazyLock::new(|| {
+    let opposites = UNDO.iter().flat_map(|(x, y)| [*x, *y]);
+    NEGATES.iter().copied().chain(opposites).collect()
+});
+
+fn hash(word: &str) -> u64 {
+    text::words(word).next().map_or(0, |word| word.hash)
+}
+
+/// A sentence as it is compared: its words, and those of them that turn nothing round.
+struct Said<'a> {
+    all: &'a Words,
+    about: Words,
+    negated: bool,
+}
+
+impl<'a> Said<'a> {
+    fn new(all: &'a Words) -> Self {
+        let about = all.without(|w| TURNS.contains(&w));
+        Self { all, about, negated: all.iter().any(|w| NEGATES.contains(&w)) }
+    }
+
+    /// Whether another says the opposite about the same.
+    fn contradicts(&self, other: &Self) -> bool {
+        self.about.weight().min(other.about.weight()) >= LEAST_WEIGHT
+            && self.about.likeness(&other.about) >= ALIKE
+            && (self.negated != other.negated || opposed(self.all, other.all))
+    }
 }
 
 /// A pair of words that undo each other, one in each sentence and neither in both.
 fn opposed(a: &Words, b: &Words) -> bool {
-    OPPOSITES.iter().any(|(x, y)| {
-        let only = |w: &str, here: &Words, there: &Words| here.contains(w) && !there.contains(w);
+    UNDO.iter().any(|&(x, y)| {
+        let only = |w, here: &Words, there: &Words| here.contains(w) && !there.contains(w);
         only(x, a, b) && only(y, b, a) || only(y, a, b) && only(x, b, a)
     })
 }
 
-/// Whether two sentences say opposite things about the same.
-pub(super) fn contradict(a: &Words, b: &Words) -> bool {
-    let turns =
-        |w: &str| NEGATIONS.contains(&w) || OPPOSITES.iter().any(|(x, y)| *x == w || *y == w);
-    let (left, right) = (a.without(turns), b.without(turns));
-    if left.weight().min(right.weight()) < LEAST_WEIGHT || left.likeness(&right) < ALIKE {
-        return false;
-    }
-    is_negated(a) != is_negated(b) || opposed(a, b)
-}
-
 /// Whether a sentence that was chosen is contradicted by one of another source.
 pub(super) fn contradicted(chosen: &[Candidate<'_>], considered: &[Candidate<'_>]) -> bool {
+    let all: Vec<Said<'_>> = considered.iter().map(|c| Said::new(&c.words)).collect();
     chosen.iter().any(|c| {
-        let others = considered.iter().filter(|o| o.source != c.source);
-        let mut others = others.map(|o| &o.words);
-        others.any(|o| contradict(&c.words, o))
+        let said = Said::new(&c.words);
+        let mut others = considered.iter().zip(&all).filter(|(o, _)| o.source != c.source);
+        others.any(|(_, other)| said.contradicts(other))
     })
 }
 
@@ -84,7 +108,7 @@ mod tests {
 
     #[test]
     fn opposites_contradict_and_other_sentences_do_not() {
-        let said = |a, b| contradict(&Words::of(a), &Words::of(b));
+        let said = |a, b| Said::new(&Words::of(a)).contradicts(&Said::new(&Words::of(b)));
         assert!(said(
             "Restart the dock after the firmware update.",
             "Do not restart the dock after the firmware update."

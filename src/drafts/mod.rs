@@ -201,13 +201,8 @@ fn step(
     kept: &BTreeSet<String>,
 ) -> Option<DraftSentence> {
     let (text, fields) = general(candidate.text, kept)?;
-    let key = sentence_key(candidate.text);
-    let says = |at: &usize| {
-        let mut of = considered.iter().filter(|c| c.source == *at);
-        of.any(|c| sentence_key(c.text) == key)
-    };
-    let mut named = BTreeSet::from([candidate.source]);
-    named.extend((0..sources.len()).filter(says));
+    let same = considered.iter().filter(|c| c.key == candidate.key);
+    let named: BTreeSet<usize> = same.map(|c| c.source).collect();
     let mut cited: Vec<SourceRef> = Vec::new();
     for source in named.into_iter().filter_map(|at| sources.get(at)) {
         // Two parts of one article are one source.

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::words::Words;
 use super::{Source, Votes, sentence_key};
-use crate::judge::rouge_l;
-use crate::text::sentences;
+use crate::text::{Numbering, Reference, sentences};
 
 /// Sources that are read, best first.
 pub(super) const READ: usize = 8;
@@ -50,6 +49,8 @@ pub(super) struct Candidate<'a> {
     /// As it stands there, without a list's mark.
     pub(super) text: &'a str,
     pub(super) words: Words,
+    /// [`sentence_key`] of its text.
+    pub(super) key: u64,
     value: f32,
 }
 
@@ -82,7 +83,8 @@ pub(super) fn select<'a>(
             length += weights[at] * words.weight();
             if words.weight() > 0.0 && usable(text) {
                 let place = place as f32 / count.max(2).saturating_sub(1) as f32;
-                candidates.push(Candidate { source: at, place, text, words, value: 0.0 });
+                let key = sentence_key(text);
+                candidates.push(Candidate { source: at, place, text, words, key, value: 0.0 });
             }
         }
     }
@@ -91,37 +93,43 @@ pub(super) fn select<'a>(
     for (candidate, value) in candidates.iter_mut().zip(values) {
         candidate.value = value;
     }
+    let mut best: Vec<usize> =
+        (0..candidates.len()).filter(|at| candidates[*at].value > 0.0).collect();
+    // Equals stay in their order, so that the same ticket has the same draft.
+    best.sort_by(|a, b| candidates[*b].value.total_cmp(&candidates[*a].value));
     let mut drafts = Vec::new();
     for length in LENGTHS.map(|l| l * length) {
-        let mut mixed = filled(Vec::new(), &candidates, length);
-        mixed.sort_by(|a, b| a.place.total_cmp(&b.place).then(a.source.cmp(&b.source)));
+        let mut mixed = filled(Vec::new(), &candidates, &best, length);
+        mixed.sort_by(|a, b| {
+            let (a, b) = (&candidates[*a], &candidates[*b]);
+            a.place.total_cmp(&b.place).then(a.source.cmp(&b.source))
+        });
         drafts.push(mixed);
-        drafts.extend((0..sources.len()).map(|at| extended(&candidates, at, length)));
+        drafts.extend((0..sources.len()).map(|at| extended(&candidates, &best, at, length)));
     }
-    let chosen = closest(drafts, sources, &likelihoods(category, sources));
+    let chosen = closest(&drafts, &candidates, sources, &likelihoods(category, sources));
+    let chosen = chosen.iter().map(|at| candidates[*at].clone()).collect();
     Selection { chosen, considered: candidates }
 }
 
-/// What is there, and the best sentences beside it up to a length.
-fn filled<'a>(
-    mut chosen: Vec<Candidate<'a>>,
-    candidates: &[Candidate<'a>],
+/// What is there, and the best sentences beside it up to a length. All are positions.
+fn filled(
+    mut chosen: Vec<usize>,
+    candidates: &[Candidate<'_>],
+    best: &[usize],
     length: f32,
-) -> Vec<Candidate<'a>> {
-    let mut best: Vec<&Candidate<'a>> = candidates.iter().filter(|c| c.value > 0.0).collect();
-    // Equals stay in their order, so that the same ticket has the same draft.
-    best.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let mut taken: f32 = chosen.iter().map(|c| c.words.weight()).sum();
-    for candidate in best {
+) -> Vec<usize> {
+    let mut taken: f32 = chosen.iter().map(|at| candidates[*at].words.weight()).sum();
+    for at in best {
         if taken >= length || chosen.len() >= MOST {
             break;
         }
-        let weight = candidate.words.weight();
-        let repeats = chosen.iter().any(|c| c.words.likeness(&candidate.words) > SAME);
-        let fits = chosen.is_empty() || taken + weight / 2.0 <= length;
-        if !repeats && fits {
-            taken += weight;
-            chosen.push(candidate.clone());
+        let words = &candidates[*at].words;
+        let fits = chosen.is_empty() || taken + words.weight() / 2.0 <= length;
+        let repeats = || chosen.iter().any(|c| candidates[*c].words.likeness(words) > SAME);
+        if fits && !repeats() {
+            taken += words.weight();
+            chosen.push(*at);
         }
     }
     chosen
@@ -129,39 +137,53 @@ fn filled<'a>(
 
 /// All that one source says, but for what people take out; then what others add to it, up to a
 /// length.
-fn extended<'a>(candidates: &[Candidate<'a>], source: usize, length: f32) -> Vec<Candidate<'a>> {
-    let own = candidates.iter().filter(|c| c.source == source && c.value > 0.0);
-    let mut chosen = filled(own.take(MOST).cloned().collect(), candidates, length);
+fn extended(
+    candidates: &[Candidate<'_>],
+    best: &[usize],
+    source: usize,
+    length: f32,
+) -> Vec<usize> {
+    let own = (0..candidates.len())
+        .filter(|at| candidates[*at].source == source && candidates[*at].value > 0.0);
+    let mut chosen = filled(own.take(MOST).collect(), candidates, best, length);
     let other = |c: &Candidate<'_>| (c.source != source, c.source);
-    chosen.sort_by(|a, b| other(a).cmp(&other(b)).then(a.place.total_cmp(&b.place)));
+    chosen.sort_by(|a, b| {
+        let (a, b) = (&candidates[*a], &candidates[*b]);
+        other(a).cmp(&other(b)).then(a.place.total_cmp(&b.place))
+    });
     chosen
 }
 
 /// The draft that is expected to be most like the answer, were that any of the sources' with the
 /// given likelihoods: the least risk in Bayes' sense (Kumar & Byrne, NAACL 2004).
-fn closest<'a>(
-    drafts: Vec<Vec<Candidate<'a>>>,
-    sources: &[Source<'a>],
+fn closest(
+    drafts: &[Vec<usize>],
+    candidates: &[Candidate<'_>],
+    sources: &[Source<'_>],
     likelihoods: &[f32],
-) -> Vec<Candidate<'a>> {
-    let answers: Vec<Words> = sources.iter().map(|s| Words::of(s.text)).collect();
-    let expected = |draft: &[Candidate<'a>]| -> f32 {
-        let text: Vec<&str> = draft.iter().map(|c| c.text).collect();
-        let text = text.join(" ");
-        let words = Words::of(&text);
-        let like = |(source, answer): (&Source<'_>, &Words)| {
-            f32::midpoint(answer.likeness(&words), rouge_l(&text, source.text) as f32)
+) -> Vec<usize> {
+    let mut numbering = Numbering::default();
+    let answers: Vec<(Words, Reference)> = sources
+        .iter()
+        .map(|s| (Words::of(s.text), Reference::new(&numbering.of(s.text))))
+        .collect();
+    let numbers: Vec<Vec<u32>> = candidates.iter().map(|c| numbering.of(c.text)).collect();
+    let expected = |draft: &[usize]| -> f32 {
+        let words = Words::union(draft.iter().map(|at| &candidates[*at].words));
+        let text: Vec<u32> = draft.iter().flat_map(|at| &numbers[*at]).copied().collect();
+        let like = |(answer, reference): &(Words, Reference)| {
+            f32::midpoint(answer.likeness(&words), reference.rouge_l(&text) as f32)
         };
-        sources.iter().zip(&answers).map(like).zip(likelihoods).map(|(like, p)| p * like).sum()
+        answers.iter().map(like).zip(likelihoods).map(|(like, p)| p * like).sum()
     };
-    let mut best = (f32::NEG_INFINITY, Vec::new());
+    let mut best = (f32::NEG_INFINITY, &drafts[0]);
     for draft in drafts {
-        let value = expected(&draft);
+        let value = expected(draft);
         if value > best.0 {
             best = (value, draft);
         }
     }
-    best.1
+    best.1.clone()
 }
 
 /// How likely each source's answer is the one that is wanted; all together 1.
@@ -219,7 +241,7 @@ fn value(
     let agreement: f32 = closest.iter().zip(weights).map(|(c, w)| c * w).sum();
     let relevance = candidate.words.covered_by(ticket);
     let ground = AGREEMENT * agreement + RELEVANCE * relevance + weights[candidate.source];
-    let approval = votes.get(&sentence_key(candidate.text)).map_or(0.0, |v| v.leaning());
+    let approval = votes.get(&candidate.key).map_or(0.0, |v| v.leaning());
     ground * (1.0 + APPROVAL * approval) - if approval <= Votes::REFUSED { ground } else { 0.0 }
 }
 
@@ -279,7 +301,7 @@ mod tests {
             selection.considered.iter().find(|c| c.text.starts_with(start)).unwrap().value
         };
         assert!(value("Reinstall") > value("Blue"));
-        let same = selection.chosen.iter().filter(|c| c.words.contains("globalprotect")).count();
+        let same = selection.chosen.iter().filter(|c| c.text.contains("GlobalProtect")).count();
         assert_eq!(same, 1, "said once");
     }
 

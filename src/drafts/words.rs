@@ -1,41 +1,61 @@
 //! Words of a sentence and what they weigh.
 
-use std::collections::BTreeSet;
+use crate::text;
 
-/// A sentence's different words in lower case, and their weight together.
+/// A sentence's different words, by hash, and their weight together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Words {
-    set: BTreeSet<String>,
+    /// Rising by hash, each with its weight.
+    set: Vec<(u64, f32)>,
     weight: f32,
 }
 
 impl Words {
     pub(super) fn of(text: &str) -> Self {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-        let set: BTreeSet<String> = words.map(str::to_lowercase).collect();
-        let weight = set.iter().map(|w| weight(w)).sum();
+        Self::new(text::words(text).map(|word| (word.hash, weight(word))).collect())
+    }
+
+    /// Those of several sentences together.
+    pub(super) fn union<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        Self::new(all.flat_map(|words| &words.set).copied().collect())
+    }
+
+    fn new(mut set: Vec<(u64, f32)>) -> Self {
+        set.sort_unstable_by_key(|(hash, _)| *hash);
+        set.dedup_by_key(|(hash, _)| *hash);
+        let weight = set.iter().map(|(_, weight)| weight).sum();
         Self { set, weight }
     }
 
-    pub(super) fn contains(&self, word: &str) -> bool {
-        self.set.contains(word)
+    /// Whether a word is among them, by its hash.
+    pub(super) fn contains(&self, hash: u64) -> bool {
+        self.set.binary_search_by_key(&hash, |(hash, _)| *hash).is_ok()
     }
 
-    /// Without the words that a test finds.
-    pub(super) fn without(&self, out: impl Fn(&str) -> bool) -> Self {
-        let set: BTreeSet<String> = self.set.iter().filter(|w| !out(w)).cloned().collect();
-        let weight = set.iter().map(|w| weight(w)).sum();
-        Self { set, weight }
+    /// Without the words whose hash a test finds.
+    pub(super) fn without(&self, out: impl Fn(u64) -> bool) -> Self {
+        Self::new(self.set.iter().filter(|(hash, _)| !out(*hash)).copied().collect())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.set.iter().map(String::as_str)
+    /// The words' hashes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.set.iter().map(|(hash, _)| *hash)
     }
 
     fn shared(&self, other: &Self) -> f32 {
-        let (small, large) =
-            if self.set.len() < other.set.len() { (self, other) } else { (other, self) };
-        small.set.iter().filter(|w| large.set.contains(*w)).map(|w| weight(w)).sum()
+        let (mut left, mut right) = (&self.set[..], &other.set[..]);
+        let mut shared = 0.0;
+        while let ([(a, weight), rest @ ..], [(b, _), others @ ..]) = (left, right) {
+            match a.cmp(b) {
+                std::cmp::Ordering::Less => left = rest,
+                std::cmp::Ordering::Greater => right = others,
+                std::cmp::Ordering::Equal => {
+                    shared += weight;
+                    (left, right) = (rest, others);
+                }
+            }
+        }
+        shared
     }
 
     /// How alike two sentences are, 0 to 1: the weight of what they share against both (Dice).
@@ -59,7 +79,6 @@ fn ratio(part: f32, whole: f32) -> f32 {
 }
 
 /// Short words are mostly grammar, in every language that a desk meets; long ones are mostly not.
-fn weight(word: &str) -> f32 {
-    let length = word.chars().take(8).count() as f32;
-    if word.bytes().any(|b| b.is_ascii_digit()) { 1.0 } else { (length / 8.0).powi(2) }
+fn weight(word: text::Word) -> f32 {
+    if word.has_digit { 1.0 } else { (word.length.min(8) as f32 / 8.0).powi(2) }
 }

@@ -10,11 +10,9 @@ pub mod gate;
 mod interval;
 pub mod metrics;
 pub mod report;
-mod rouge;
 mod scores;
 pub mod splits;
 
 pub use estimate::{Estimate, RESAMPLES, bootstrap, paired_bootstrap};
 pub use interval::{Share, wilson};
-pub use rouge::rouge_l;
 pub use scores::{Outcomes, ScoreError, Scores};

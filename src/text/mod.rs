@@ -7,12 +7,16 @@ mod clean;
 mod html;
 mod language;
 mod redact;
+mod rouge;
 mod sentences;
 mod terms;
+mod words;
 
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use html::{Page, is_html, page, readable};
 pub use language::{UNDETERMINED, detect};
 pub use redact::{CustomRule, Found, Kind, RuleError, RuleSettings, Rules};
+pub use rouge::{Numbering, Reference, rouge_l};
 pub use sentences::sentences;
 pub use terms::Terms;
+pub use words::{Word, words};

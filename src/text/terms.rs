@@ -1,5 +1,7 @@
 //! The terms of a text, as a search by words counts them.
 
+use super::words;
+
 /// How many bits of a packed term say how often it stands in a text; those above are its hash.
 const COUNT_BITS: u32 = 4;
 const MOST: u32 = (1 << COUNT_BITS) - 1;
@@ -77,14 +79,9 @@ fn is_unspaced(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// FNV-1a over the characters, its bits then mixed as `SplitMix64` does.
+/// The upper bits of a word's hash.
 fn hash(term: &[char]) -> u32 {
-    let fnv = term.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &c| {
-        (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3)
-    });
-    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed >> (32 + COUNT_BITS)) as u32
+    (words::hash(term.iter().copied()) >> (32 + COUNT_BITS)) as u32
 }
 
 #[cfg(test)]

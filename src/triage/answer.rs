@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 
-use super::bundles::{Active, Thresholds};
+use super::bundles::{Active, Heard, Thresholds};
 use super::policy::{Circumstances, Learned, Policy, decide, decide_learned};
 use super::prototypes::Prototypes;
 use super::recall::Recall;
 use super::vote::{self, Scored};
-use crate::classify::{Query, Terms};
+use crate::classify::Query;
 use crate::domain::{
     Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Taxonomy, TeamDecision,
 };
@@ -21,7 +21,7 @@ const HEARD: f32 = 0.1;
 /// A bundle with what it reads of the ticket.
 pub(super) struct Trained<'a> {
     pub(super) bundle: &'a Active,
-    pub(super) terms: &'a Terms,
+    pub(super) words: &'a Heard,
     pub(super) thresholds: &'a Thresholds,
 }
 
@@ -110,7 +110,8 @@ impl Question<'_> {
                 newer.push((label, neighbour.score));
             }
         }
-        let prediction = model.predict(Query { vector, terms: trained.terms, neighbours: &known });
+        let words = trained.words.get(field.name())?;
+        let prediction = model.predict(Query { vector, words, neighbours: &known });
         let classes = model.classes();
         let named = classes.iter().zip(&prediction.probabilities);
         let model_says: Vec<Scored> = named

@@ -18,7 +18,7 @@ use serde_json::json;
 pub(super) use files::{Origin, mark, marks, save};
 
 use super::{Caller, Receipt, TriageError};
-use crate::classify::{Bundle, BundleManifest, Promise};
+use crate::classify::{Bundle, BundleManifest, Promise, Terms, WordViews};
 use crate::domain::{LabelField, Taxonomy, TicketId, WorkspaceId};
 use crate::store::{ActiveBundle, AuditEntry, Store, StoreError, WorkspaceSettings};
 
@@ -78,6 +78,9 @@ pub struct BundleRecord {
 /// What the target precision comes to, by field.
 pub(super) type Thresholds = BTreeMap<String, Promise>;
 
+/// What a bundle makes of a ticket's words, by field.
+pub(super) type Heard = BTreeMap<String, WordViews>;
+
 /// A bundle that has been read and verified.
 pub(super) struct Active {
     pub(super) id: String,
@@ -99,6 +102,11 @@ impl Active {
         let classes = bundle.fields.iter().map(|(f, m)| (f.clone(), positions(m.classes())));
         let classes = classes.collect();
         Self { id, bundle, origin, classes, known, thresholds: Mutex::default() }
+    }
+
+    /// What each field's model makes of a ticket's words.
+    pub(super) fn read(&self, terms: &Terms) -> Heard {
+        self.bundle.fields.iter().map(|(name, model)| (name.clone(), model.read(terms))).collect()
     }
 
     /// The class of a label.

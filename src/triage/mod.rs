@@ -329,8 +329,9 @@ impl Triage {
         };
         let target = settings.policy.target_precision;
         let thresholds = bundle.as_ref().map(|b| b.thresholds(target));
-        let trained = (bundle.as_ref().zip(words.as_ref()).zip(thresholds.as_ref()))
-            .map(|((bundle, terms), thresholds)| Trained { bundle, terms, thresholds });
+        let trained = bundle.as_ref().zip(thresholds.as_ref());
+        let trained =
+            trained.map(|(bundle, thresholds)| Trained { bundle, words: &words, thresholds });
         let question = Question {
             vector: vector.as_deref(),
             neighbours: &neighbours,

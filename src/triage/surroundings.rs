@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::bundles::Active;
+use super::bundles::{Active, Heard};
 use super::prototypes::Prototypes;
 use super::{Triage, TriageError};
-use crate::classify;
+use crate::classify::Terms;
 use crate::domain::{Taxonomy, Ticket, TicketId, WorkspaceId};
 use crate::inference::Lane;
 use crate::store::WorkspaceSettings;
@@ -15,8 +15,8 @@ pub(super) struct Surroundings {
     pub(super) taxonomy: Taxonomy,
     pub(super) prototypes: Arc<Prototypes>,
     pub(super) bundle: Option<Arc<Active>>,
-    /// The ticket's words, as the bundle reads them.
-    pub(super) words: Option<classify::Terms>,
+    /// What the bundle makes of the ticket's words, by field.
+    pub(super) words: Heard,
     /// The ticket's id, if it has come before.
     pub(super) known: Option<TicketId>,
 }
@@ -35,7 +35,7 @@ impl Triage {
         let prototypes = self.prototypes(workspace, &taxonomy).await?;
         // Taken once: an answer never mixes two bundles.
         let bundle = self.bundles.active(workspace, settings).await;
-        let words = bundle.as_ref().map(|_| classify::Terms::of(text));
+        let words = bundle.as_ref().map(|bundle| bundle.read(&Terms::of(text))).unwrap_or_default();
         let known = match (id, &ticket.source) {
             (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
             _ => id,

@@ -78,7 +78,7 @@ impl World {
                 near.into_iter().map(|(row, cosine)| (self.labels[row], cosine)).collect();
             model.predict(Query {
                 vector: &asked.vectors[i],
-                terms: &asked.terms[i],
+                words: &model.read(&asked.terms[i]),
                 neighbours: &neighbours,
             })
         };

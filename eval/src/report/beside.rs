@@ -7,8 +7,8 @@ use anyhow::Result;
 use deskhand::backtest::{Prepared, readable};
 use deskhand::inference::Embedder;
 use deskhand::judge::report::{Drafts, Latency};
-use deskhand::judge::{Estimate, Share, bootstrap, rouge_l};
-use deskhand::text::Rules;
+use deskhand::judge::{Estimate, Share, bootstrap};
+use deskhand::text::{Rules, rouge_l};
 
 use super::load::Loaded;
 use crate::drafts::{History, grounded, nearest, own_words};

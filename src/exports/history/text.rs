@@ -3,7 +3,6 @@
 use std::io::{self, BufReader, Cursor, Read};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use csv::{ByteRecord, ReaderBuilder};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use serde_json::{Map, Value};
@@ -12,7 +11,7 @@ use super::rows::Rows;
 use super::{HistoryOptions, peek};
 use crate::domain::Message;
 use crate::exports::ExportError;
-use crate::exports::labelled::lines::{Line, Lines};
+use crate::exports::labelled::lines::{Line, Lines, records};
 
 /// As much of a file as its encoding and its kind are told from.
 const HEAD: usize = 1 << 20;
@@ -236,14 +235,8 @@ fn csv(
             continue;
         }
         rows.history.undecodable += String::from_utf8_lossy(row).matches('\u{fffd}').count();
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .buffer_capacity(row.len() + 1)
-            .from_reader(row);
-        let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record)? {
+        for record in records(row, separator) {
+            let record = record?;
             let cells: Vec<String> =
                 record.iter().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
             if !rows.has_header() {

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use csv::{ByteRecord, ReaderBuilder};
+
 use super::MAX_ROW;
 
 /// A line or row, without its end.
@@ -101,6 +103,20 @@ impl<R: BufRead> Lines<R> {
             }
         }
     }
+}
+
+/// The fields of a row; more than one record only where lines end in CR alone.
+pub(in crate::exports) fn records(
+    row: &[u8],
+    separator: u8,
+) -> impl Iterator<Item = csv::Result<ByteRecord>> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .buffer_capacity(row.len() + 1)
+        .from_reader(row)
+        .into_byte_records()
 }
 
 /// Whether a quoted field is open at the end of a line, if one was at its beginning. A quote opens a

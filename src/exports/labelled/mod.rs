@@ -7,12 +7,11 @@ mod ticket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 
-use csv::{ByteRecord, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use self::lines::{Line, Lines};
+use self::lines::{Line, Lines, records};
 use super::RowFault;
 use super::csv::delimiter;
 use crate::domain::TicketText;
@@ -264,15 +263,8 @@ fn csv(
                 continue;
             }
         };
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .buffer_capacity(row.len() + 1)
-            .from_reader(row);
-        let mut record = ByteRecord::new();
-        // More than one record only where lines end in CR alone.
-        while reader.read_byte_record(&mut record)? {
+        for record in records(row, separator) {
+            let record = record?;
             if columns.is_empty() {
                 columns = record.iter().map(|c| decode(c).trim().to_owned()).collect();
                 if !columns.iter().any(|c| ["subject", "body", "messages"].contains(&c.as_str())) {

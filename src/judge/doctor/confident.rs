@@ -37,10 +37,11 @@ pub struct Suspicion {
 /// not learned from the ticket that it answers.
 ///
 /// A ticket counts as confidently of a label where that label's probability reaches the mean that
-/// its own tickets have; among several such labels the likeliest counts. Tickets that are
-/// confidently of another label than theirs are suspects. As many of each pair of labels are kept as
-/// the calibrated joint distribution says there are, those with the widest margin ("prune by noise
-/// rate").
+/// its own tickets have; among several such labels the likeliest counts. These counts, scaled to
+/// each label's tickets, are the joint distribution of given and right labels, which tells how many
+/// labels are wrong. That many tickets whose likeliest label is another are suspects, those with
+/// the widest margin. The paper cuts off by pair of labels; a pair expects a ticket or two, and
+/// rounding that loses many of them.
 pub fn suspicion(labels: &[usize], classes: usize, probabilities: &[f32]) -> Suspicion {
     let row = |row: usize| &probabilities[row * classes..][..classes];
     let (mut sums, mut support) = (vec![0.0_f64; classes], vec![0_usize; classes]);
@@ -57,35 +58,28 @@ pub fn suspicion(labels: &[usize], classes: usize, probabilities: &[f32]) -> Sus
         let sure = (0..classes).filter(|c| f64::from(row(at)[*c]) >= threshold[*c]);
         sure.max_by(|a, b| row(at)[*a].total_cmp(&row(at)[*b]).then(b.cmp(a)))
     };
-    // The confident joint, its rows scaled to each label's tickets.
     let mut joint = vec![0.0_f64; classes * classes];
-    let mut suspects: Vec<(usize, usize)> = Vec::new();
     for (at, label) in labels.iter().enumerate() {
-        let Some(other) = confident(at) else { continue };
-        joint[label * classes + other] += 1.0;
-        if other != *label && support[*label] >= LEAST {
-            suspects.push((at, other));
+        if let Some(other) = confident(at) {
+            joint[label * classes + other] += 1.0;
         }
     }
     let mut wrong = 0.0;
-    for (label, counts) in joint.chunks_exact_mut(classes).enumerate() {
+    for (label, counts) in joint.chunks_exact(classes).enumerate() {
         let sure: f64 = counts.iter().sum();
-        for (other, count) in counts.iter_mut().enumerate() {
-            *count *= if sure > 0.0 { support[label] as f64 / sure } else { 0.0 };
-            if other != label {
-                wrong += *count;
-            }
+        if sure > 0.0 {
+            wrong += (1.0 - counts[label] / sure) * support[label] as f64;
         }
     }
     let margin = |(at, other): (usize, usize)| row(at)[other] - row(at)[labels[at]];
+    let mut suspects: Vec<(usize, usize)> = (0..labels.len())
+        .map(|at| (at, super::top(row(at))))
+        .filter(|(at, other)| {
+            support[labels[*at]] >= LEAST && support[*other] >= LEAST && margin((*at, *other)) > 0.0
+        })
+        .collect();
     suspects.sort_by(|a, b| margin(*b).total_cmp(&margin(*a)).then(a.0.cmp(&b.0)));
-    let mut left: Vec<usize> = joint.iter().map(|count| count.round() as usize).collect();
-    suspects.retain(|(at, other)| {
-        let left = &mut left[labels[*at] * classes + other];
-        let keep = *left > 0 && margin((*at, *other)) > 0.0;
-        *left -= usize::from(keep);
-        keep
-    });
+    suspects.truncate(wrong.round() as usize);
     Suspicion { noise: wrong / labels.len().max(1) as f64, rows: suspects }
 }
 

@@ -103,7 +103,7 @@ impl World {
 const NAMES: [&str; 6] = ["VPN", "Printing", "Email", "Hardware", "Access", "Payroll"];
 
 /// Wrong labels, put in by chance, are found: at least 85 of 100 suspects are really wrong, and at
-/// least 75 of 100 wrong ones are suspected.
+/// least 85 of 100 wrong ones are suspected.
 #[test]
 fn injected_noise_is_found_with_precision_and_recall() {
     for share in [0.05, 0.08, 0.10] {
@@ -122,7 +122,7 @@ fn injected_noise_is_found_with_precision_and_recall() {
             let precision = hits as f64 / found.mislabelled.len() as f64;
             let recall = hits as f64 / wrong.len() as f64;
             let context = format!("noise {share}, seed {seed}: {precision:.3}, {recall:.3}");
-            assert!(precision >= 0.85 && recall >= 0.75, "{context}");
+            assert!(precision >= 0.85 && recall >= 0.85, "{context}");
             let right = |s: &&Suspect| wrong.get(&s.ticket) == Some(&s.suggested);
             assert!(found.mislabelled.iter().filter(right).count() * 10 >= hits * 9, "{context}");
             assert!((found.noise - share).abs() < 0.03, "{context}: {}", found.noise);
@@ -247,7 +247,7 @@ fn bounced_tickets_are_those_handed_over_twice() {
 fn the_worklist_is_safe_in_a_spreadsheet() {
     let mut world = World::new(&NAMES, 40, 0.6, 8);
     world.labels[0] = 1;
-    // As sure a case as there can be.
+    // As sure a case as there can be: one alone is told from chance by nothing else.
     world.vectors[0] = (0..WIDTH).map(|n| if n == 0 { 1.0 } else { 0.0 }).collect();
     world.texts[0] = "=HYPERLINK(\"http://x\",\"a\"),\nnext".to_owned();
     let doctor = world.examine();

@@ -20,6 +20,7 @@ pub mod lexical;
 pub mod nearest;
 mod novelty;
 mod promise;
+mod softmax;
 mod sparse;
 mod stack;
 pub mod svm;

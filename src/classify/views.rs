@@ -1,6 +1,7 @@
 //! Five views of a ticket, each a score a class.
 
 use super::lexical::{SparseVector, Terms, Vocabulary};
+use super::softmax;
 use super::sparse::{SparsePlanes, prune};
 use super::svm::{self, dot};
 use super::words::ClassWords;
@@ -19,7 +20,8 @@ const ANY_CLASS: f32 = 0.02;
 const OWN_WORDS: f32 = 1.25;
 /// What an embedding weighs beside the words in the joint planes.
 const DENSE: f32 = 2.0;
-/// The C of the planes; with this few tickets a class, data are fitted more closely.
+/// The C of the support vectors; with this few tickets a class, data are fitted more closely, and
+/// the planes through vectors are support vectors too, which then do better than probabilities.
 const COST: f32 = 1.0;
 const COST_OF_FEW: f32 = 3.0;
 const FEW: usize = 20;
@@ -78,22 +80,34 @@ impl Views {
         let kept =
             svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, p| prune(&p.weights, p.bias));
         let lexical = SparsePlanes::new(vocabulary.len(), kept);
-        let dense = svm::Dense(&vectors);
-        let planes = svm::fit(&dense, &labels, classes, cost, seed, |_, plane| plane);
         let width = vectors.first().map_or(0, |v| v.len());
-        let joint = svm::Joint { dense, scale: DENSE, sparse };
-        let both = svm::fit(&joint, &labels, classes, cost, seed ^ 2, |_, mut plane| {
-            let words = prune(&plane.weights[width..], plane.bias);
-            plane.weights.truncate(width);
-            plane.weights.shrink_to_fit();
-            plane.weights.iter_mut().for_each(|w| *w *= DENSE);
-            (plane.weights, words)
-        });
+        let joint = svm::Joint { dense: svm::Dense(&vectors), scale: DENSE, sparse };
+        let both = || {
+            svm::fit(&joint, &labels, classes, cost, seed ^ 2, |_, mut plane| {
+                let words = prune(&plane.weights[width..], plane.bias);
+                plane.weights.truncate(width);
+                plane.weights.shrink_to_fit();
+                plane.weights.iter_mut().for_each(|w| *w *= DENSE);
+                (plane.weights, words)
+            })
+        };
+        let dense = || {
+            if few {
+                let rows = svm::Dense(&vectors);
+                let fitted = svm::fit(&rows, &labels, classes, cost, seed, |_, plane| plane);
+                let bias = fitted.iter().map(|plane| plane.bias).collect();
+                (fitted.iter().flat_map(|plane| &plane.weights).copied().collect(), bias)
+            } else {
+                softmax::fit(&vectors, &labels, classes, seed)
+            }
+        };
+        // One by itself fits on one thread, the others' classes fill the rest.
+        let ((planes, bias), both) = rayon::join(dense, both);
         let (joint, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         Self {
             centres: centres(&vectors, &labels, rows.labels.len(), classes),
-            planes: planes.iter().flat_map(|p| &p.weights).copied().collect(),
-            bias: planes.iter().map(|p| p.bias).collect(),
+            planes,
+            bias,
             joint: joint.concat(),
             beside: SparsePlanes::new(vocabulary.len(), kept),
             lexical,

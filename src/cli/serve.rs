@@ -25,6 +25,8 @@ const DEMO_READY: u64 = 100;
 
 /// How often expired things are looked for.
 const TIDY_EVERY: Duration = Duration::from_hours(1);
+/// How often the database's log is written to its place.
+const SHORTEN_LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// The default of `data.folder`, and what the demo takes in its place.
 const DEFAULT_FOLDER: &str = "deskhand-data";
@@ -229,6 +231,18 @@ impl Server {
                 tokio::select! {
                     () = stop.stopping() => return,
                     () = tokio::time::sleep(TIDY_EVERY) => {}
+                }
+            }
+        });
+        let (store, stop) = (Arc::clone(&self.store), self.lifecycle.clone());
+        self.lifecycle.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stop.stopping() => return,
+                    () = tokio::time::sleep(SHORTEN_LOG_EVERY) => {}
+                }
+                if let Err(error) = store.shorten_log().await {
+                    tracing::debug!(%error, "the database's log could not be shortened");
                 }
             }
         });

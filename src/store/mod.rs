@@ -12,7 +12,7 @@ mod lists;
 mod sql;
 mod types;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -224,6 +224,10 @@ pub trait Records: Send + Sync {
     /// has to wait for readers for too long, it is [`StoreError::Busy`], and to be done again.
     async fn scrub(&self) -> Result<(), StoreError>;
 
+    /// Moves what was written from the database's log to its place, so that no use case has to wait
+    /// for that. To be called every second or so; does nothing where a server sees to it.
+    async fn shorten_log(&self) -> Result<(), StoreError>;
+
     /// Finishes what is under way and closes.
     async fn close(&self);
 }
@@ -243,6 +247,10 @@ pub trait Transaction: Send {
 
     /// A ticket with its outcome.
     async fn ticket(&mut self, id: TicketId) -> Result<Option<StoredTicket>, StoreError>;
+
+    /// Those of the named tickets that are there.
+    async fn present(&mut self, ids: &BTreeSet<TicketId>)
+    -> Result<BTreeSet<TicketId>, StoreError>;
 
     /// Replaces what a ticket says.
     async fn rewrite_ticket(

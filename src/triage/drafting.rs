@@ -35,6 +35,8 @@ pub(super) struct Occasion<'a> {
     /// Whether that is sure enough to answer by.
     pub(super) certain: bool,
     pub(super) neighbours: &'a [Neighbour],
+    /// Parts of the desk's articles.
+    pub(super) passages: &'a [Passage],
     /// The ticket's embedding.
     pub(super) vector: Option<&'a [f32]>,
     /// How the desk drafts.
@@ -56,13 +58,12 @@ impl Triage {
         occasion: &Occasion<'_>,
     ) -> Result<Result<Draft, Refusal>, StoreError> {
         let Occasion { ticket, text, language, category, certain, .. } = *occasion;
-        let Occasion { neighbours, vector, settings, .. } = *occasion;
+        let Occasion { neighbours, passages, vector, settings, .. } = *occasion;
         let refuse = |reason| Ok(Err(Refusal::new(reason, text, language)));
         let (false, Some(vector)) = (text.is_empty(), vector) else {
             return refuse(DraftReason::Empty);
         };
-        let passages = self.passages(workspace).await?;
-        let quotable = quotable(&passages, vector);
+        let quotable = quotable(passages, vector);
         if neighbours.is_empty() && quotable.is_empty() {
             return refuse(DraftReason::NoSimilarResolution);
         }
@@ -138,7 +139,10 @@ impl Triage {
     }
 
     /// The parts of the desk's articles, read again when one has changed.
-    async fn passages(&self, workspace: &WorkspaceId) -> Result<Arc<Vec<Passage>>, StoreError> {
+    pub(super) async fn passages(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<Arc<Vec<Passage>>, StoreError> {
         let seq = self.parts.store.articles_seq(workspace).await?;
         let mut known = self.articles.0.lock().await;
         if let Some((_, passages)) = known.get(workspace).filter(|(at, _)| *at == seq) {

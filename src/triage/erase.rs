@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Caller, Receipt, Triage, TriageError, jobs::Promise};
-use crate::domain::{Draft, DraftReason, Suggestion, TicketId, WorkspaceId};
+use crate::domain::{Draft, DraftReason, SourceKind, Suggestion, TicketId, WorkspaceId};
 use crate::inference::Lane;
 use crate::store::{AuditEntry, EntryRow, StoreError, Transaction};
 
@@ -77,7 +77,7 @@ impl Triage {
             let entry = self.entry(&mut *tx, id).await?;
             let terms = Some(read.terms);
             let entry = EntryRow { vector, terms, subject: read.subject, ..entry };
-            promises.extend(self.put_entry(&mut *tx, id, &entry).await?);
+            promises.extend(self.put_entry(&mut *tx, id, &entry, entry.listed).await?);
         }
         let erased = Erased { tickets: own.len() as u64, threads };
         if erased.tickets + erased.threads == 0 {
@@ -137,17 +137,15 @@ impl Triage {
     ) -> Result<(), StoreError> {
         let quoted = |draft: &Draft| -> BTreeSet<TicketId> {
             let sources = draft.sentences.iter().flat_map(|s| &s.sources);
-            sources.filter_map(|s| s.id.parse().ok()).collect()
+            let tickets = sources.filter(|s| s.kind == SourceKind::Ticket);
+            tickets.filter_map(|s| s.id.parse().ok()).collect()
         };
         let quoted = suggestion.draft.as_ref().map(quoted).unwrap_or_default();
-        let mut erased = BTreeSet::new();
-        for &id in suggestion.similar.iter().map(|s| &s.ticket_id).chain(&quoted) {
-            if !erased.contains(&id) && tx.ticket(id).await?.is_none() {
-                erased.insert(id);
-            }
-        }
-        suggestion.similar.retain(|s| !erased.contains(&s.ticket_id));
-        if !quoted.is_disjoint(&erased) {
+        let mut named = quoted.clone();
+        named.extend(suggestion.similar.iter().map(|s| s.ticket_id));
+        let there = tx.present(&named).await?;
+        suggestion.similar.retain(|s| there.contains(&s.ticket_id));
+        if !quoted.is_subset(&there) {
             suggestion.draft = None;
             suggestion.draft_reason = Some(DraftReason::NoSimilarResolution);
         }

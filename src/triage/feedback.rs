@@ -243,12 +243,13 @@ impl Triage {
             if now != known {
                 continue;
             }
-            let super::Assessment { mut suggestion, vector, terms, subject, taxonomy_version } =
-                assessment;
+            let super::Assessment {
+                mut suggestion, vector, terms, subject, taxonomy_version, ..
+            } = assessment;
             tx.rewrite_ticket(id, &ticket, &suggestion.language).await?;
             let entry = self.entry(&mut *tx, id).await?;
             let entry = EntryRow { vector, terms: Some(terms), subject, ..entry };
-            let promise = self.put_entry(&mut *tx, id, &entry).await?;
+            let promise = self.put_entry(&mut *tx, id, &entry, entry.listed).await?;
             self.leave_erased_out(&mut *tx, &mut suggestion).await?;
             let at = self.parts.clock.now();
             tx.put_suggestion(&suggestion, taxonomy_version, at).await?;
@@ -283,7 +284,7 @@ impl Triage {
             return Ok(None);
         }
         tx.set_outcome(ticket.id, &after, None).await?;
-        Ok(self.put_entry(tx, ticket.id, &EntryRow { listed: true, ..entry }).await?)
+        Ok(self.put_entry(tx, ticket.id, &EntryRow { listed: true, ..entry }, listed).await?)
     }
 
     async fn take_back(
@@ -310,6 +311,7 @@ impl Triage {
         let ticket = tx.ticket(id).await?.ok_or(TriageError::NotFound("ticket"))?;
         let restored = before.restored(&after, &ticket.outcome);
         let mut entry = self.entry(tx, id).await?;
+        let was_listed = entry.listed;
         // One that was listed for an outcome which others have taken back since has none left.
         let listed_as_it_came = before.listed && before.outcome.is_empty();
         entry.listed = listed_as_it_came || !restored.is_empty();
@@ -320,7 +322,7 @@ impl Triage {
             };
         }
         tx.set_outcome(id, &restored, None).await?;
-        Ok(self.put_entry(tx, id, &entry).await?)
+        Ok(self.put_entry(tx, id, &entry, was_listed).await?)
     }
 
     /// Keeps a promise and says what the answer has to do without if that failed.

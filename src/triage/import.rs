@@ -122,7 +122,9 @@ impl Triage {
         for ImportRow { new_id, row, hash, language, entry } in rows {
             let id = tx.put_ticket(new_id, &row.ticket, language, now).await?;
             tx.set_outcome(id, &row.outcome, Some(&hash)).await?;
-            promises.push(self.put_entry(&mut *tx, id, &entry).await?);
+            // One that has just been made was not there before.
+            let listed = id != new_id && self.entry(&mut *tx, id).await?.listed;
+            promises.push(self.put_entry(&mut *tx, id, &entry, listed).await?);
         }
         tx.commit().await?;
         for promise in promises {

@@ -39,14 +39,14 @@ impl Triage {
         Ok(tx.entry(&self.fingerprint, id).await?.unwrap_or_default())
     }
 
-    /// Writes a ticket's entry, and promises to tell an external index.
+    /// Writes a ticket's entry, and promises to tell an external index if it was, or is now, listed.
     pub(super) async fn put_entry(
         &self,
         tx: &mut dyn Transaction,
         id: TicketId,
         entry: &EntryRow,
+        was_listed: bool,
     ) -> Result<Option<Promise>, StoreError> {
-        let was_listed = self.entry(tx, id).await?.listed;
         tx.put_entry(&self.fingerprint, id, entry).await?;
         if was_listed || entry.listed { self.promise(tx, id).await } else { Ok(None) }
     }

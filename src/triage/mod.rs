@@ -120,6 +120,8 @@ pub struct Caller {
 pub struct Assessment {
     /// The answer.
     pub suggestion: Suggestion,
+    /// Whether the ticket had come before.
+    pub known: bool,
     /// The ticket's embedding, unless nothing was left to embed.
     pub vector: Option<Vec<f32>>,
     /// The terms of what was embedded.
@@ -262,13 +264,17 @@ impl Triage {
         ticket: &Ticket,
         assessment: Assessment,
     ) -> Result<(Suggestion, Option<jobs::Promise>), TriageError> {
-        let Assessment { mut suggestion, vector, terms, subject, taxonomy_version } = assessment;
+        let Assessment { mut suggestion, known, vector, terms, subject, taxonomy_version } =
+            assessment;
         let now = self.parts.clock.now();
         let id = suggestion.ticket_id;
         suggestion.ticket_id = tx.put_ticket(id, ticket, &suggestion.language, now).await?;
-        let entry = self.entry(tx, suggestion.ticket_id).await?;
-        let entry = EntryRow { vector, terms: Some(terms), subject, ..entry };
-        let promise = self.put_entry(tx, suggestion.ticket_id, &entry).await?;
+        let before = match known {
+            false if suggestion.ticket_id == id => EntryRow::default(),
+            _ => self.entry(tx, suggestion.ticket_id).await?,
+        };
+        let entry = EntryRow { vector, terms: Some(terms), subject, ..before };
+        let promise = self.put_entry(tx, suggestion.ticket_id, &entry, entry.listed).await?;
         self.leave_erased_out(tx, &mut suggestion).await?;
         tx.put_suggestion(&suggestion, taxonomy_version, now).await?;
         tracing::debug!(%workspace, suggestion = %suggestion.id, "recorded");
@@ -306,7 +312,7 @@ impl Triage {
         // What else an answer needs is read while the encoder is at it.
         let desk = self.surroundings(workspace, &settings, ticket, id, &read.text);
         let (((vector, cut), took), desk) = tokio::try_join!(embedding, desk)?;
-        let Surroundings { taxonomy, prototypes, bundle, words, known } = desk;
+        let Surroundings { taxonomy, prototypes, bundle, words, passages, known } = desk;
         if cut || read.truncated {
             degraded.push(Degraded::TextTruncated);
         }
@@ -348,6 +354,7 @@ impl Triage {
             category: category.label.as_deref(),
             certain: category.decision != Decision::Abstain,
             neighbours: &alike,
+            passages: &passages,
             vector: vector.as_deref(),
             settings: &settings.drafts,
         };
@@ -383,7 +390,8 @@ impl Triage {
             timings_ms: timings,
         };
         let taxonomy_version = taxonomy.version;
-        Ok(Assessment { suggestion, vector, terms, subject, taxonomy_version })
+        let known = known.is_some();
+        Ok(Assessment { suggestion, known, vector, terms, subject, taxonomy_version })
     }
 
     /// Prepares what the first answers need, so that they are as fast as later ones.

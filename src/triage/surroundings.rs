@@ -6,7 +6,7 @@ use super::bundles::{Active, Heard};
 use super::prototypes::Prototypes;
 use super::{Triage, TriageError};
 use crate::classify::Terms;
-use crate::domain::{Taxonomy, Ticket, TicketId, WorkspaceId};
+use crate::domain::{Passage, Taxonomy, Ticket, TicketId, WorkspaceId};
 use crate::inference::Lane;
 use crate::store::WorkspaceSettings;
 
@@ -17,6 +17,8 @@ pub(super) struct Surroundings {
     pub(super) bundle: Option<Arc<Active>>,
     /// What the bundle makes of the ticket's words, by field.
     pub(super) words: Heard,
+    /// Parts of articles that a draft may quote.
+    pub(super) passages: Arc<Vec<Passage>>,
     /// The ticket's id, if it has come before.
     pub(super) known: Option<TicketId>,
 }
@@ -40,7 +42,8 @@ impl Triage {
             (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
             _ => id,
         };
-        Ok(Surroundings { taxonomy, prototypes, bundle, words, known })
+        let passages = self.passages(workspace).await?;
+        Ok(Surroundings { taxonomy, prototypes, bundle, words, passages, known })
     }
 
     /// A text's vector, none for an empty one, and whether it was too long to be read whole.

@@ -48,11 +48,19 @@ impl Dialect {
     }
 }
 
+/// `$2, $3, $4`: as many places for values as are asked for, from a number on.
+fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|n| format!("${n}")).collect();
+    places.join(", ")
+}
+
 /// A store in a SQL database.
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     writer: AnyPool,
     readers: AnyPool,
+    /// Keeps SQLite's log short, beside the writer.
+    keeper: Option<AnyPool>,
     dialect: Dialect,
 }
 

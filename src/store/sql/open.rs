@@ -75,8 +75,9 @@ impl SqlStore {
             .test_before_acquire(false)
             .connect(&sqlite_url(&file, "ro"))
             .await?;
+        let keeper = pool(1).test_before_acquire(false).connect(&sqlite_url(&file, "rw")).await?;
         drop(lock);
-        Ok(Self { writer, readers, dialect: Dialect::Sqlite })
+        Ok(Self { writer, readers, keeper: Some(keeper), dialect: Dialect::Sqlite })
     }
 
     /// Connects to a PostgreSQL database (`postgres://user:password@host/name`) and brings its
@@ -95,7 +96,7 @@ impl SqlStore {
         };
         let (writer, readers) =
             (connections().connect(url).await?, connections().connect(url).await?);
-        Ok(Self { writer, readers, dialect: Dialect::Postgres })
+        Ok(Self { writer, readers, keeper: None, dialect: Dialect::Postgres })
     }
 }
 
@@ -109,6 +110,9 @@ async fn set_up_writer(connection: &mut AnyConnection) -> Result<(), sqlx::Error
     run(connection, "PRAGMA busy_timeout = 10000").await?;
     run(connection, "PRAGMA journal_mode = WAL").await?;
     run(connection, "PRAGMA synchronous = FULL").await?;
+    // In pages. Before that, `Records::shorten_log` is to have emptied it, so that nobody's answer
+    // waits for it.
+    run(connection, "PRAGMA wal_autocheckpoint = 4000").await?;
     run(connection, "PRAGMA foreign_keys = ON").await?;
     run(connection, "PRAGMA secure_delete = ON").await
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
-use super::{Dialect, SqlStore};
+use super::{Dialect, SqlStore, places};
 use crate::domain::{
     ArticleHead, ExternalRef, ImportId, ImportRecord, Neighbour, Passage, SuggestionId, Taxonomy,
     TicketId, WorkspaceId,
@@ -236,13 +236,12 @@ impl Records for SqlStore {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let places: Vec<String> = (3..found.len() + 3).map(|n| format!("${n}")).collect();
         let statement = format!(
             "SELECT e.ticket_id, e.subject, t.language, t.category, t.team, t.priority,
                  e.resolution, t.resolved_at, t.handling_minutes
              FROM entries e JOIN tickets t ON t.id = e.ticket_id AND t.workspace = e.workspace
              WHERE e.workspace = $1 AND e.encoder = $2 AND e.listed = 1 AND e.ticket_id IN ({})",
-            places.join(", ")
+            places(3, found.len())
         );
         let mut query =
             sqlx::query(AssertSqlSafe(statement)).bind(workspace.as_str()).bind(encoder);
@@ -352,8 +351,18 @@ impl Records for SqlStore {
         Ok(())
     }
 
+    async fn shorten_log(&self) -> Result<(), StoreError> {
+        if let Some(keeper) = &self.keeper {
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(keeper).await?;
+        }
+        Ok(())
+    }
+
     async fn close(&self) {
         self.readers.close().await;
+        if let Some(keeper) = &self.keeper {
+            keeper.close().await;
+        }
         self.writer.close().await;
     }
 }

@@ -1,7 +1,7 @@
 //! Writing suggestions and what people decide about them.
 
 use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::erasure;
 use super::rows::{from_json, to_json};
@@ -70,15 +70,21 @@ impl SqlTransaction {
             .execute(self.connection())
             .await?;
         }
-        for mentioned in erasure::mentions(suggestion) {
-            sqlx::query(
-                "INSERT INTO mentions (workspace, ticket_id, suggestion_id) VALUES ($1, $2, $3)",
-            )
-            .bind(&workspace)
-            .bind(&mentioned.as_bytes()[..])
-            .bind(&suggestion.id.as_bytes()[..])
-            .execute(self.connection())
-            .await?;
+        let mentioned = erasure::mentions(suggestion);
+        if !mentioned.is_empty() {
+            let rows: Vec<String> =
+                (3..mentioned.len() + 3).map(|n| format!("($1, ${n}, $2)")).collect();
+            let sql = format!(
+                "INSERT INTO mentions (workspace, ticket_id, suggestion_id) VALUES {}",
+                rows.join(", ")
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql))
+                .bind(&workspace)
+                .bind(&suggestion.id.as_bytes()[..]);
+            for ticket in &mentioned {
+                query = query.bind(&ticket.as_bytes()[..]);
+            }
+            query.execute(self.connection()).await?;
         }
         self.mention_articles(suggestion.id, &erasure::quoted_articles(suggestion)).await
     }

@@ -1,5 +1,7 @@
 //! One use case's writes.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -9,7 +11,7 @@ use super::records::{
     NEWEST_TAXONOMY, SAVE_SETTINGS, SETTINGS, entry_query, suggestion_query, ticket_query,
 };
 use super::rows::{self, from_json, micros, to_json, uuid};
-use super::{Dialect, erasure};
+use super::{Dialect, erasure, places};
 use crate::domain::{
     Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
@@ -108,6 +110,25 @@ impl Transaction for SqlTransaction {
         row.as_ref().map(rows::ticket).transpose()
     }
 
+    async fn present(
+        &mut self,
+        ids: &BTreeSet<TicketId>,
+    ) -> Result<BTreeSet<TicketId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let sql = format!(
+            // An expression, so that no index by workspace is walked in place of a few ids.
+            "SELECT id FROM tickets WHERE workspace || '' = $1 AND id IN ({})",
+            places(2, ids.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(self.workspace.to_string());
+        for id in ids {
+            query = query.bind(&id.as_bytes()[..]);
+        }
+        Ok(self::ids(&query.fetch_all(self.connection()).await?)?.into_iter().collect())
+    }
+
     async fn rewrite_ticket(
         &mut self,
         id: TicketId,
@@ -201,28 +222,31 @@ impl Transaction for SqlTransaction {
         id: TicketId,
         entry: &EntryRow,
     ) -> Result<(), StoreError> {
-        let workspace = self.workspace.to_string();
-        sqlx::query("DELETE FROM entries WHERE workspace = $1 AND encoder = $2 AND ticket_id = $3")
-            .bind(&workspace)
-            .bind(encoder)
-            .bind(&id.as_bytes()[..])
-            .execute(self.connection())
-            .await?;
-        sqlx::query(
-            "INSERT INTO entries
+        // A row that replaces another gets a sequence number of its own in SQLite; PostgreSQL's
+        // has to be asked for.
+        let sql = self.dialect.pick(
+            "INSERT OR REPLACE INTO entries
                  (workspace, encoder, ticket_id, listed, vector, terms, subject, resolution)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(&workspace)
-        .bind(encoder)
-        .bind(&id.as_bytes()[..])
-        .bind(i64::from(entry.listed && entry.vector.is_some()))
-        .bind(entry.vector.as_deref().map(rows::bytes))
-        .bind(entry.terms.as_ref().map(Terms::to_bytes))
-        .bind(self.dialect.text(&entry.subject))
-        .bind(self.dialect.maybe_text(entry.resolution.as_deref()))
-        .execute(self.connection())
-        .await?;
+            "INSERT INTO entries
+                 (workspace, encoder, ticket_id, listed, vector, terms, subject, resolution)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (workspace, encoder, ticket_id) DO UPDATE SET
+                 seq = DEFAULT, listed = excluded.listed, vector = excluded.vector,
+                 terms = excluded.terms, subject = excluded.subject,
+                 resolution = excluded.resolution",
+        );
+        sqlx::query(sql)
+            .bind(self.workspace.to_string())
+            .bind(encoder)
+            .bind(&id.as_bytes()[..])
+            .bind(i64::from(entry.listed && entry.vector.is_some()))
+            .bind(entry.vector.as_deref().map(rows::bytes))
+            .bind(entry.terms.as_ref().map(Terms::to_bytes))
+            .bind(self.dialect.text(&entry.subject))
+            .bind(self.dialect.maybe_text(entry.resolution.as_deref()))
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use deskhand::domain::{Draft, DraftSettings, ResolvedTicket, SentenceKind, SourceKind, SourceRef};
+use deskhand::domain::{
+    Draft, DraftSettings, FieldKind, ResolvedTicket, SentenceKind, SourceKind, SourceRef,
+};
 use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
 use deskhand::exports::{self, ColumnMap, Options};
 use deskhand::text::rouge_l;
@@ -345,10 +347,15 @@ pub(crate) fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
     rows.clone().find(readable).or_else(|| rows.next()).unwrap_or_default()
 }
 
-/// A draft without its template's words.
+/// A draft without its template's words, and without the blanks that an agent fills in.
 pub(crate) fn own_words(draft: &Draft) -> String {
     let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
-    own.map(|s| s.text.as_str()).collect::<Vec<_>>().join("\n")
+    let said = own.map(|sentence| {
+        // What redaction left in place of a value stands in the true answer too.
+        let blanks = sentence.fields.iter().filter(|f| f.kind != FieldKind::Private);
+        blanks.fold(sentence.text.clone(), |text, f| text.replacen(&f.placeholder, " ", 1))
+    });
+    said.collect::<Vec<_>>().join("\n")
 }
 
 /// For each sentence of a draft, whether what it says stands in each source that it names: between

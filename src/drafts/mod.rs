@@ -23,7 +23,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Draft, DraftReason, DraftSentence, DraftSettings, FieldKind, SentenceKind, SourceRef,
+    Draft, DraftField, DraftReason, DraftSentence, DraftSettings, FieldKind, SentenceKind,
+    SourceRef,
 };
 use crate::text::{UNDETERMINED, sentences};
 pub use passages::{Part, passages};
@@ -159,8 +160,12 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
     }
     let ticket = Words::of(request.text);
     let kept: BTreeSet<String> = request.text.split_whitespace().map(bare).collect();
-    let usable = |text: &str| !remarks::is_internal(text) && general(text, &kept).is_some();
-    let selection = select(&ticket, request.category, &readable, request.votes, usable);
+    let quoted = |text: &str| {
+        let (general, fields) =
+            if remarks::is_internal(text) { None } else { general(text, &kept) }?;
+        Some(without_fields(&general, &fields))
+    };
+    let selection = select(&ticket, request.category, &readable, request.votes, quoted);
     if selection.chosen.is_empty() {
         return Err(refuse(DraftReason::NoResolutionText));
     }
@@ -214,10 +219,7 @@ fn step(
 }
 
 /// A sentence with fields for what is of one case only; `None` if too little would be left of it.
-fn general(
-    text: &str,
-    kept: &BTreeSet<String>,
-) -> Option<(String, Vec<crate::domain::DraftField>)> {
+fn general(text: &str, kept: &BTreeSet<String>) -> Option<(String, Vec<DraftField>)> {
     // What looks like a template would be taken for one further on.
     if text.contains("{{") || text.contains("{%") {
         return None;
@@ -228,11 +230,14 @@ fn general(
     if fields.len() > MAX_FIELDS || about.is_some_and(|f| general.starts_with(&f.placeholder)) {
         return None;
     }
-    let mut rest = general.clone();
-    for field in &fields {
-        rest = rest.replacen(&field.placeholder, " ", 1);
-    }
+    let rest = without_fields(&general, &fields);
     (Words::of(&rest).weight() >= LEAST_WEIGHT).then_some((general, fields))
+}
+
+/// What a sentence says beside what is to be filled in.
+fn without_fields(text: &str, fields: &[DraftField]) -> String {
+    let blank = |text: String, field: &DraftField| text.replacen(&field.placeholder, " ", 1);
+    fields.iter().fold(text.to_owned(), blank)
 }
 
 fn bare(word: &str) -> String {
@@ -266,11 +271,7 @@ pub fn kept_sentences(draft: &Draft, reply: &str) -> Vec<(u64, bool)> {
     let sources = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
     sources
         .map(|sentence| {
-            let mut plain = sentence.text.clone();
-            for field in &sentence.fields {
-                plain = plain.replacen(&field.placeholder, " ", 1);
-            }
-            let words = Words::of(&plain);
+            let words = Words::of(&without_fields(&sentence.text, &sentence.fields));
             let stayed = replied.iter().any(|r| words.covered_by(r) >= 0.8);
             (sentence_key(&sentence.text), stayed)
         })

@@ -48,6 +48,8 @@ pub(super) struct Candidate<'a> {
     place: f32,
     /// As it stands there, without a list's mark.
     pub(super) text: &'a str,
+    /// What a draft says of it: without fields.
+    quoted: String,
     pub(super) words: Words,
     /// [`sentence_key`] of its text.
     pub(super) key: u64,
@@ -60,14 +62,14 @@ pub(super) struct Selection<'a> {
     pub(super) considered: Vec<Candidate<'a>>,
 }
 
-/// Chooses from sources in order of their similarity. `usable` tells which sentences may be quoted
-/// at all.
+/// Chooses from sources in order of their similarity. `quoted` says what of a sentence may be quoted:
+/// it without its fields, or nothing.
 pub(super) fn select<'a>(
     ticket: &Words,
     category: Option<&str>,
     sources: &[Source<'a>],
     votes: &HashMap<u64, Votes>,
-    usable: impl Fn(&str) -> bool,
+    quoted: impl Fn(&str) -> Option<String>,
 ) -> Selection<'a> {
     let sources = &sources[..sources.len().min(READ)];
     let weights = weights(category, sources);
@@ -81,11 +83,10 @@ pub(super) fn select<'a>(
             let words = Words::of(text);
             // As long as an answer usually is, remarks and all: what they leave free is for steps.
             length += weights[at] * words.weight();
-            if words.weight() > 0.0 && usable(text) {
-                let place = place as f32 / count.max(2).saturating_sub(1) as f32;
-                let key = sentence_key(text);
-                candidates.push(Candidate { source: at, place, text, words, key, value: 0.0 });
-            }
+            let Some(quoted) = quoted(text).filter(|_| words.weight() > 0.0) else { continue };
+            let place = place as f32 / count.max(2).saturating_sub(1) as f32;
+            let key = sentence_key(text);
+            candidates.push(Candidate { source: at, place, text, quoted, words, key, value: 0.0 });
         }
     }
     let values: Vec<f32> =
@@ -167,10 +168,11 @@ fn closest(
         .iter()
         .map(|s| (Words::of(s.text), Reference::new(&numbering.of(s.text))))
         .collect();
-    let numbers: Vec<Vec<u32>> = candidates.iter().map(|c| numbering.of(c.text)).collect();
+    let quoted: Vec<(Words, Vec<u32>)> =
+        candidates.iter().map(|c| (Words::of(&c.quoted), numbering.of(&c.quoted))).collect();
     let expected = |draft: &[usize]| -> f32 {
-        let words = Words::union(draft.iter().map(|at| &candidates[*at].words));
-        let text: Vec<u32> = draft.iter().flat_map(|at| &numbers[*at]).copied().collect();
+        let words = Words::union(draft.iter().map(|at| &quoted[*at].0));
+        let text: Vec<u32> = draft.iter().flat_map(|at| &quoted[*at].1).copied().collect();
         let like = |(answer, reference): &(Words, Reference)| {
             f32::midpoint(answer.likeness(&words), reference.rouge_l(&text) as f32)
         };
@@ -280,7 +282,8 @@ mod tests {
     }
 
     fn chosen(ticket: &str, sources: &[Source<'_>], votes: &HashMap<u64, Votes>) -> Vec<String> {
-        let selection = select(&Words::of(ticket), None, sources, votes, |_| true);
+        let selection =
+            select(&Words::of(ticket), None, sources, votes, |text| Some(text.to_owned()));
         selection.chosen.iter().map(|c| c.text.to_owned()).collect()
     }
 
@@ -296,7 +299,9 @@ mod tests {
             source(3, 0.8, "Please reinstall the GlobalProtect client."),
         ];
         let selection =
-            select(&Words::of("connection trouble"), None, &sources, &HashMap::new(), |_| true);
+            select(&Words::of("connection trouble"), None, &sources, &HashMap::new(), |text| {
+                Some(text.to_owned())
+            });
         let value = |start: &str| {
             selection.considered.iter().find(|c| c.text.starts_with(start)).unwrap().value
         };
@@ -324,7 +329,8 @@ mod tests {
             Votes { kept: 9, deleted: 0 },
         )]);
         let value = |votes: &HashMap<u64, Votes>| {
-            let selection = select(&Words::of("x"), None, &sources, votes, |_| true);
+            let selection =
+                select(&Words::of("x"), None, &sources, votes, |text| Some(text.to_owned()));
             let place = |c: &Candidate<'_>| c.text.starts_with("Clean");
             selection.considered.iter().find(|c| place(c)).unwrap().value
         };
@@ -353,7 +359,7 @@ mod tests {
         ) {
             let sources: Vec<_> =
                 texts.iter().enumerate().map(|(n, t)| source(n as u8, 0.9 - 0.02 * n as f32, t)).collect();
-            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |_| true);
+            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |text| Some(text.to_owned()));
             prop_assert!(selection.chosen.len() <= MOST);
             for candidate in &selection.chosen {
                 prop_assert!(texts[candidate.source].contains(candidate.text));

@@ -1,8 +1,8 @@
 //! Labels from a ticket's words, with a probability that means what it says.
 //!
 //! Five views of a ticket are wrong differently, so they are asked together: planes through the
-//! embeddings ([`svm`]), planes through hashed words and pieces of words ([`lexical`]), planes
-//! through both, the vote of the most similar tickets, and the distance to each class's centre, into
+//! embeddings (`softmax`), planes through hashed words and pieces of words ([`lexical`]), planes
+//! through both ([`svm`]), the vote of the most similar tickets, and the distance to each class's centre, into
 //! which its name and description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
 //! is fitted on rows that the views have not seen, and how often its likeliest class is right is read off
 //! rows that neither has seen (`calibrator`), so its probabilities hold on new tickets. What

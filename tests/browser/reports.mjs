@@ -22,7 +22,7 @@ export function reports(world) {
     await page.setInputFiles("#file", file("winter.jsonl", months("01", "02", "03", "04")));
     await page.click("#upload button.primary");
     await page.waitForURL("**/reports/rep_*");
-    await page.waitForFunction(() => document.querySelector("#stage")?.textContent, null, { timeout: 60_000 });
+    await page.waitForFunction(() => /Embedding|Fitting/.test(document.querySelector("#stage")?.textContent), null, { timeout: 60_000 });
     await accessible(page, "a report under way");
     await shot(page, "report-under-way");
     // While it is made, others are answered as ever, and the focus stays where it is.

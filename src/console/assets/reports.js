@@ -41,7 +41,7 @@ export function report() {
     const fresh = await again();
     if (!fresh) return;
     if ("ended" in ($("#report", fresh)?.dataset ?? { ended: "" })) { location.reload(); return; }
-    for (const part of ["#stage", "#steps", "#tickets"]) {
+    for (const part of ["#state", "#stage", "#steps", "#tickets"]) {
       const [shown, now] = [$(part), $(part, fresh)];
       if (shown.innerHTML !== now.innerHTML) shown.replaceChildren(...now.childNodes);
     }

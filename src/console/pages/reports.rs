@@ -111,9 +111,9 @@ pub(in crate::console) fn one(
         p.crumbs { a href="/reports" { "← " (r.title) } }
         section #report data-ended[report.ended()] {
             h1 { (r.of) " " (line(&report.file)) }
-            p { (state(visit, report.state)) }
+            p #state { (state(visit, report.state)) }
             @match report.state {
-                ReportState::Queued | ReportState::Running => { (under_way(visit, progress)) }
+                ReportState::Queued | ReportState::Running => { (under_way(visit, report.state, progress)) }
                 ReportState::Done => { (done(visit, report, &path)) }
                 ReportState::Failed => {
                     @if let Some(failure) = &report.failure { p.problem role="alert" { (line(failure)) } }
@@ -138,7 +138,7 @@ pub(in crate::console) fn one(
     layout::page(visit, Place::Reports, r.title, "report", &content)
 }
 
-fn under_way(visit: &Visit, progress: Option<&Progress>) -> Markup {
+fn under_way(visit: &Visit, state: ReportState, progress: Option<&Progress>) -> Markup {
     let (w, r) = (visit.words, &visit.words.reports);
     let stage = progress.map(|at| {
         let field = match at.field.as_deref() {
@@ -151,7 +151,10 @@ fn under_way(visit: &Visit, progress: Option<&Progress>) -> Markup {
     });
     html! {
         p #stage role="status" {
-            @if let Some((stage, field)) = stage { (stage) @if let Some(field) = field { " · " (field) } }
+            @match stage {
+                Some((stage, field)) => { (stage) @if let Some(field) = field { " · " (field) } }
+                None => { (r.state(state)) }
+            }
         }
         div #steps {
             @match progress.filter(|at| at.of > 0) {

@@ -230,7 +230,7 @@ async fn an_upload_that_is_too_large_breaks_off_or_finds_no_place_is_refused_and
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_under_way_can_be_called_off_and_is_interrupted_by_a_restart() {
     let desk = Desk::new().await;
-    let running = "id=\"stage\" role=\"status\">";
+    let running = "badge suggest\">Being made";
     let sent = upload(&desk, &[], "a.jsonl", EXPORT.as_bytes()).await;
     let path = place(&sent).to_owned();
     working(&desk, async {

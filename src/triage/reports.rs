@@ -1,5 +1,4 @@
-//! The records of reports: that one is made, how far it is, that it goes. Making them stands above,
-//! in [`crate::reports`].
+//! The records of reports: that one is made, how far it is, that it goes. They are made elsewhere.
 
 use serde_json::json;
 

@@ -161,6 +161,7 @@ pub fn make(
         if n == 0 {
             report.similar = Some(judged.similar);
             report.drafts = drafts::judge(loaded, prepared, &judged.scored, settings.seed, watch);
+            stages.done("drafts");
         }
         let found = examine(loaded, prepared, labels, settings.seed, watch)?;
         works.extend(worklist(&labels.field, &found.doctor));

@@ -97,9 +97,13 @@ fn uploads(desk: &Desk) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_becomes_a_report_that_is_read_kept_elsewhere_and_deleted() {
     let desk = Desk::with(&small_history()).await;
-    let hostile = "{\"id\": \"x\", \"subject\": \"<script>alert(1)</script> zanzibarium\", \
-        \"category\": \"<b>bold</b>\", \"team\": \"Network\", \"created_at\": \"2025-02-27\"}\n";
-    let content = format!("{EXPORT}{hostile}{hostile}");
+    let hostile = |n: u32| {
+        format!(
+            "{{\"id\": \"x{n}\", \"subject\": \"<script>alert(1)</script> zanzibarium\", \
+             \"category\": \"<b>bold</b>\", \"team\": \"Network\", \"created_at\": \"2025-02-27\"}}\n"
+        )
+    };
+    let content = format!("{EXPORT}{}{}", hostile(1), hostile(2));
     let fields = [("map", ""), ("label", "category"), ("label", "team"), ("dates", "")];
     let sent = upload(&desk, &fields, "C:\\exports\\winter.jsonl", content.as_bytes()).await;
     let path = place(&sent).to_owned();
@@ -120,13 +124,14 @@ async fn an_export_becomes_a_report_that_is_read_kept_elsewhere_and_deleted() {
     assert!(!policy.contains("allow-same-origin"));
     let html = report.text();
     assert!(html.contains("Category") && !html.contains("<script>alert"), "hostile text is text");
+    assert!(!html.contains("<b>bold"));
     assert!(
         html.contains("deskhand-eval report winter.jsonl --label category,team --latest 20000")
     );
     let json = desk.get(&format!("{path}/report.json")).await;
     assert!(json.header("content-disposition").starts_with("attachment"));
     let json = json.json();
-    assert_eq!(json["data"]["tickets"], 184);
+    assert_eq!(json["data"]["tickets"], 186);
     assert_eq!(json["fields"].as_array().unwrap().len(), 2);
     assert_eq!(json["provenance"]["threads"], 1);
     assert!(json["drafts"].is_object() && json["latency"].is_null());
@@ -173,8 +178,8 @@ async fn what_cannot_be_judged_is_told_as_the_command_line_tells_it() {
         }
     })
     .await;
-    let refused = [
-        (vec![("map", "colour=Farbe")], "a.csv", &b"x"[..], "--map &quot;colour&quot; is no field"),
+    let refused: [(Vec<(&str, &str)>, &str, &[u8], &str); 4] = [
+        (vec![("map", "colour=Farbe")], "a.csv", b"x", "--map &quot;colour&quot; is no field"),
         (vec![("dates", "ymd")], "a.csv", b"x", "expected dmy"),
         (vec![], "a.csv", b"", "the file is empty"),
         (vec![], "", b"x", "Choose a file."),

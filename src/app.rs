@@ -16,6 +16,7 @@ use crate::inference::{Embedder, Inference};
 use crate::model::{
     Cache, Encoder, Fetcher, LanguageModel, Manifest, Progress, Sampling, Sources, Tokenizer,
 };
+use crate::reports::{self, Reports};
 use crate::store::{SqlStore, Store};
 use crate::triage::{Parts, Triage};
 use crate::writing::{EndpointSettings, Writer};
@@ -139,6 +140,16 @@ pub async fn store(config: &Config) -> Result<Arc<dyn Store>> {
 /// The folder of trained bundles. Replicas share it.
 pub fn bundles(config: &Config) -> PathBuf {
     config.data.folder.join("bundles")
+}
+
+/// What makes back-tests of uploaded exports.
+pub fn reports(config: &Config) -> Reports {
+    let limits = reports::Limits {
+        bytes: config.reports.max_megabytes << 20,
+        latest: config.reports.latest,
+        keep: config.reports.keep,
+    };
+    Reports::new(config.data.folder.join("uploads"), limits)
 }
 
 /// The accounts in a store.

@@ -12,6 +12,7 @@
 //! | | [`console`], [`telemetry`] | pages for people; logs |
 //! | 7 | [`http`] | routes, limits, errors as problem documents |
 //! | | [`config`], [`lifecycle`] | settings in layers; tracked tasks, soft and hard shutdown |
+//! | | [`reports`] | back-tests of exports that people upload, one at a time |
 //! | 6 | [`triage`] | **the service**: assess, decide, draft, import |
 //! | | [`access`] | who may come in: keys, users, sessions |
 //! | | [`backtest`] | how well labels would have been told on a desk's own history |
@@ -53,6 +54,7 @@ pub mod inference;
 pub mod judge;
 pub mod lifecycle;
 pub mod model;
+pub mod reports;
 pub mod sample;
 pub mod store;
 pub mod telemetry;

@@ -7,19 +7,20 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use deskhand::app;
+use deskhand::backtest::report::{self, Labels, Loaded, Settings};
 use deskhand::backtest::{self, Parts, Prepared, Regime};
 use deskhand::classify::{Bundle, ClassWords};
 use deskhand::domain::Clock;
 use deskhand::inference::Embedder;
 use deskhand::judge::compare::{Comparison, compare};
 use deskhand::judge::gate::{Figures, Gate};
+use deskhand::text::Rules;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::desk::{ModelArgs, Silent};
-use crate::output::{bar, line, note};
-use crate::report::load::{self, Exports, Labels, Loaded};
-use crate::report::study;
+use crate::output::{Bars, bar, line, note};
+use crate::report::load::{self, Exports};
 
 /// Exit status where a gate is not met.
 const GATE: u8 = 3;
@@ -130,8 +131,8 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<ExitCode> {
         latest: 60_000,
         max_megabytes: 1024,
     };
-    let mut loaded = Loaded::read(&exports, app::SystemClock.now())?;
-    let mut fields = load::fields(&mut loaded, std::slice::from_ref(&args.label))?;
+    let mut loaded = load::read(&exports, app::SystemClock.now())?;
+    let mut fields = report::fields(&mut loaded, std::slice::from_ref(&args.label))?;
     let labels = fields.swap_remove(0);
     let config = model.config(None)?;
     let encoder = app::manifest(&config)?.fingerprint();
@@ -155,14 +156,12 @@ fn judge(
     encoder: &str,
     embedder: &Embedder,
 ) -> Result<Figures> {
-    let progress = bar(loaded.tickets.len(), "Embedding");
-    let mut prepared = backtest::prepare(&loaded.texts(), embedder, |n| progress.inc(n as u64))?;
-    progress.finish_and_clear();
-    loaded.group(&mut prepared);
+    let bars = Bars::default();
+    let prepared = report::prepare_all(&mut loaded, &Rules::default(), embedder, &bars)?;
+    bars.finish();
     let data = prepared.select(&labels.rows);
-    let settings =
-        study::Settings { seed: args.seed, score: args.score.clone(), triage: 0.0, misroute: 0.0 };
-    let (mut parts, warnings) = study::divide(&loaded, &data, labels, &settings)?;
+    let settings = Settings { seed: args.seed, score: args.score.clone(), ..Settings::default() };
+    let (mut parts, warnings) = report::divide(&loaded, &data, labels, &settings)?;
     for warning in loaded.warnings.iter().chain(&warnings) {
         note(&format!("note: {warning}"))?;
     }

@@ -3,21 +3,17 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use deskhand::domain::{
-    Draft, DraftSettings, FieldKind, ResolvedTicket, SentenceKind, SourceKind, SourceRef,
-};
-use deskhand::drafts::{self, MIN_SIMILARITY, Request, Source};
+use deskhand::backtest::replies::{History, Library, grounded, nearest, own_words};
+use deskhand::domain::{Draft, ResolvedTicket};
+use deskhand::drafts::{self, MIN_SIMILARITY};
 use deskhand::exports::{self, ColumnMap, Options};
-use deskhand::text::rouge_l;
-use deskhand::text::{self, Rules};
+use deskhand::text::{self, rouge_l};
 use deskhand::{sample, triage};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, ModelArgs};
-use crate::library::{Found, Library};
 use crate::output::{bar, line};
 
 /// Rows without an earlier one to draft from are no test of drafting.
@@ -73,9 +69,9 @@ enum Half {
 }
 
 pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
-    let history = History::load(&args)?;
+    let history = load(&args)?;
     let desk = Desk::open(model).await?;
-    let vectors = embed(&desk.app.triage, &history.texts(), "Reading").await?;
+    let vectors = embed(&desk.app.triage, &texts(&history), "Reading").await?;
     let result = match &args.questions {
         Some(file) => questions(&desk, &history, &vectors, file, &args).await?,
         None => answers(&desk, &history, &vectors, &args).await?,
@@ -87,118 +83,35 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     line(&serde_json::to_string_pretty(&result)?)
 }
 
-/// Tickets whose answer is known, as the service reads them.
-pub(crate) struct History {
-    pub(crate) rows: Vec<Row>,
-    pub(crate) dated: bool,
+/// The history that was asked for.
+fn load(args: &Args) -> Result<History> {
+    let tickets = match &args.data {
+        Some(file) => read(file, args.language.as_deref())?,
+        None => sample::tickets()?,
+    };
+    let history = History::of(tickets.into_iter());
+    ensure!(!history.rows.is_empty(), "no row has a resolution; name the column `resolution`");
+    Ok(history)
 }
 
-pub(crate) struct Row {
-    pub(crate) text: String,
-    pub(crate) language: String,
-    pub(crate) resolution: String,
-    /// Its place among the tickets that were given.
-    pub(crate) origin: usize,
-    ticket: ResolvedTicket,
-    reference: SourceRef,
+fn texts(history: &History) -> Vec<String> {
+    history.rows.iter().map(|r| r.text.clone()).collect()
 }
 
-impl History {
-    fn load(args: &Args) -> Result<Self> {
-        let tickets = match &args.data {
-            Some(file) => read(file, args.language.as_deref())?,
-            None => sample::tickets()?,
-        };
-        let history = Self::of(tickets.into_iter());
-        ensure!(!history.rows.is_empty(), "no row has a resolution; name the column `resolution`");
-        Ok(history)
-    }
-
-    /// Those of the tickets that have an answer, in the order of their time where all have one.
-    pub(crate) fn of(tickets: impl Iterator<Item = ResolvedTicket>) -> Self {
-        let rules = Rules::default();
-        let mut rows = Vec::new();
-        for (n, ticket) in tickets.enumerate() {
-            let Some(resolution) = ticket.outcome.resolution.as_deref() else { continue };
-            let cleaned = text::clean(&ticket.ticket.text).text;
-            let resolution = rules.redact(resolution).into_owned();
-            if cleaned.is_empty() || resolution.trim().is_empty() {
-                continue;
-            }
-            let reference = SourceRef { kind: SourceKind::Ticket, id: n.to_string() };
-            rows.push(Row {
-                language: text::detect(&cleaned).to_owned(),
-                text: rules.redact(&cleaned).into_owned(),
-                resolution,
-                origin: n,
-                ticket,
-                reference,
-            });
-        }
-        let dated = rows.iter().all(|r| r.ticket.ticket.created_at.is_some());
-        if dated {
-            rows.sort_by_key(|r| r.ticket.ticket.created_at);
-        }
-        Self { rows, dated }
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.rows.iter().map(|r| r.text.clone()).collect()
-    }
-
-    /// The rows to draft for.
-    fn drawn(&self, args: &Args) -> Vec<usize> {
-        let first = if self.dated { LEAST_HISTORY.min(self.rows.len() / 2) } else { 0 };
-        let order = |at: &usize| draw(args.seed, &self.rows[*at].text);
-        let half = |at: &usize| match args.half {
-            Half::Both => true,
-            Half::Tune => draw(0, &self.rows[*at].text).is_multiple_of(2),
-            Half::Test => draw(0, &self.rows[*at].text) % 2 == 1,
-        };
-        let mut drawn: Vec<usize> = (first..self.rows.len()).filter(half).collect();
-        drawn.sort_by_key(order);
-        drawn.truncate(args.limit.unwrap_or(usize::MAX));
-        drawn
-    }
-
-    pub(crate) fn draft(
-        &self,
-        text: &str,
-        language: &str,
-        found: &[Found],
-    ) -> (Result<Draft, drafts::Refusal>, f64) {
-        let sources: Vec<Source<'_>> = found
-            .iter()
-            .map(|found| {
-                let row = &self.rows[found.row];
-                Source {
-                    reference: &row.reference,
-                    score: found.cosine,
-                    words: found.words,
-                    text: &row.resolution,
-                    language: Some(&row.language),
-                    category: row.ticket.outcome.category.as_deref(),
-                    at: row.ticket.outcome.resolved_at,
-                    stale: false,
-                }
-            })
-            .collect();
-        let settings = DraftSettings::default();
-        let request = Request {
-            text,
-            language,
-            // The truth is not known when a draft is made; the nearest source's is the guess.
-            category: found
-                .first()
-                .and_then(|f| self.rows[f.row].ticket.outcome.category.as_deref()),
-            requester: None,
-            settings: &settings,
-            votes: &HashMap::new(),
-        };
-        let start = Instant::now();
-        let draft = drafts::draft(&request, &sources);
-        (draft, start.elapsed().as_secs_f64() * 1e3)
-    }
+/// The rows to draft for.
+fn drawn(history: &History, args: &Args) -> Vec<usize> {
+    let rows = &history.rows;
+    let first = if history.dated { LEAST_HISTORY.min(rows.len() / 2) } else { 0 };
+    let order = |at: &usize| draw(args.seed, &rows[*at].text);
+    let half = |at: &usize| match args.half {
+        Half::Both => true,
+        Half::Tune => draw(0, &rows[*at].text).is_multiple_of(2),
+        Half::Test => draw(0, &rows[*at].text) % 2 == 1,
+    };
+    let mut drawn: Vec<usize> = (first..rows.len()).filter(half).collect();
+    drawn.sort_by_key(order);
+    drawn.truncate(args.limit.unwrap_or(usize::MAX));
+    drawn
 }
 
 fn read(file: &Path, language: Option<&str>) -> Result<Vec<ResolvedTicket>> {
@@ -227,7 +140,7 @@ async fn answers(
     vectors: &[Vec<f32>],
     args: &Args,
 ) -> Result<Value> {
-    let mut drawn = history.drawn(args);
+    let mut drawn = drawn(history, args);
     drawn.sort_unstable();
     let mut library = Library::default();
     let (mut reasons, mut times) = (HashMap::<String, usize>::new(), Vec::new());
@@ -333,67 +246,6 @@ async fn questions(
         "n": texts.len(), "refusal_rate": round(share.value()),
         "refusal_interval": [round(low), round(high)], "min_similarity": MIN_SIMILARITY,
     }))
-}
-
-/// The most similar ticket whose answer the requester could read.
-pub(crate) fn nearest(history: &History, row: &Row, found: &[usize]) -> usize {
-    let readable = |at: &usize| {
-        let language = &history.rows[*at].language;
-        language == &row.language
-            || language == text::UNDETERMINED
-            || row.language == text::UNDETERMINED
-    };
-    let mut rows = found.iter().copied();
-    rows.clone().find(readable).or_else(|| rows.next()).unwrap_or_default()
-}
-
-/// A draft without its template's words, and without the blanks that an agent fills in.
-pub(crate) fn own_words(draft: &Draft) -> String {
-    let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
-    let said = own.map(|sentence| {
-        // What redaction left in place of a value stands in the true answer too.
-        let blanks = sentence.fields.iter().filter(|f| f.kind != FieldKind::Private);
-        blanks.fold(sentence.text.clone(), |text, f| text.replacen(&f.placeholder, " ", 1))
-    });
-    said.collect::<Vec<_>>().join("\n")
-}
-
-/// For each sentence of a draft, whether what it says stands in each source that it names: between
-/// its fields word for word and in order.
-pub(crate) fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
-    let own = draft.sentences.iter().filter(|s| s.kind != SentenceKind::Template);
-    own.map(|sentence| {
-        let mut pieces = Vec::new();
-        let mut rest = sentence.text.as_str();
-        for field in &sentence.fields {
-            if let Some((before, after)) = rest.split_once(&field.placeholder) {
-                pieces.push(before);
-                rest = after;
-            }
-        }
-        pieces.push(rest);
-        let says = |source: &SourceRef| {
-            let row = source.id.parse().ok().and_then(|at: usize| history.rows.get(at));
-            let Some(row) = row else { return false };
-            let mut text = words(&row.resolution);
-            pieces.iter().all(|piece| {
-                let piece = words(piece);
-                let at = text.find(piece.trim());
-                at.is_some_and(|at| {
-                    text = text.split_off(at + piece.trim().len());
-                    true
-                })
-            })
-        };
-        !sentence.sources.is_empty() && sentence.sources.iter().all(says)
-    })
-    .collect()
-}
-
-/// Lower-case words with one blank between.
-fn words(text: &str) -> String {
-    let plain = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    plain.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) async fn embed(

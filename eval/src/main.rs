@@ -10,7 +10,6 @@ mod desk;
 mod drafts;
 mod guard;
 mod leave_one_out;
-mod library;
 mod output;
 mod promises;
 mod redaction;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use deskhand::backtest::{Stage, Watch};
 use deskhand::triage::ImportProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,4 +41,32 @@ pub(crate) fn bytes(total: u64, message: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:28!} {wide_bar} {bytes:>10}/{total_bytes}");
     let bar = ProgressBar::new(total).with_message(message);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// A study on one bar, a stage at a time.
+pub(crate) struct Bars(ProgressBar);
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self(bar(1, "Embedding"))
+    }
+}
+
+impl Bars {
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Watch for Bars {
+    fn begin(&self, stage: Stage, _: Option<&str>) {
+        self.0.set_message(stage.name());
+        self.0.set_position(0);
+        self.0.reset_eta();
+    }
+
+    fn advance(&self, done: usize, of: usize) {
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+    }
 }

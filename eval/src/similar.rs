@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use deskhand::backtest::replies::{id, row};
 use deskhand::domain::{TicketId, TicketText};
 use deskhand::index::{LEXICAL_WEIGHT, Lexical, MemoryIndex};
 use deskhand::judge::Share;
@@ -62,7 +63,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     let vectors = embed(model, &texts).await?;
     let terms: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
 
-    let ids = ids(rows.len()).context("an id has 16 bytes")?;
+    let ids: Vec<_> = (0..rows.len()).map(id).collect();
     let (mut index, mut lexical) = (MemoryIndex::default(), Lexical::default());
     let mut slots = HashMap::new();
     for &row in &task.corpus {
@@ -210,21 +211,6 @@ async fn embed(model: &ModelArgs, texts: &[String]) -> Result<Vec<Vec<f32>>> {
     progress.finish_and_clear();
     desk.close().await;
     Ok(vectors)
-}
-
-/// An id for each row, by its position.
-fn ids(rows: usize) -> Option<Vec<TicketId>> {
-    (0..rows).map(id).collect()
-}
-
-/// A row's place as an id.
-pub(crate) fn id(row: usize) -> Option<TicketId> {
-    TicketId::from_slice(&(row as u128).to_be_bytes())
-}
-
-/// The place that an id is.
-pub(crate) fn row(id: TicketId) -> usize {
-    u128::from_be_bytes(*id.as_bytes()) as usize
 }
 
 /// What searches found, query by query.

@@ -49,20 +49,56 @@ pub fn readable(text: &TicketText, rules: &Rules) -> String {
     rules.redact(&cleaned.text).into_owned()
 }
 
-/// Cleans, redacts, embeds and groups tickets; `advance` hears how many more are embedded. Blocks.
+/// Makes vectors of texts: an encoder of its own, or a service's queue.
+pub trait Embed: Sync {
+    /// A vector of unit length for each text, in their order; `advance` hears how many more are
+    /// done. Blocks.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    fn embed(
+        &self,
+        texts: &[String],
+        advance: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<f32>>, InferenceError>;
+}
+
+impl Embed for Embedder {
+    fn embed(
+        &self,
+        texts: &[String],
+        advance: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<f32>>, InferenceError> {
+        Ok(self.embed_all(texts, advance)?.into_iter().map(|e| e.vector).collect())
+    }
+}
+
+/// Cleans, redacts by the built-in rules, embeds and groups tickets; `advance` hears how many more
+/// are embedded. Blocks.
 ///
 /// # Errors
 /// The encoder failed.
 pub fn prepare(
     tickets: &[&TicketText],
-    embedder: &Embedder,
+    encoder: &dyn Embed,
     advance: impl FnMut(usize),
 ) -> Result<Prepared, InferenceError> {
-    let rules = Rules::default();
-    let texts: Vec<String> = tickets.par_iter().map(|text| readable(text, &rules)).collect();
-    let embeddings = embedder.embed_all(&texts, advance)?;
+    prepare_by(&Rules::default(), tickets, encoder, advance)
+}
+
+/// The same by a desk's own rules.
+///
+/// # Errors
+/// The encoder failed.
+pub fn prepare_by(
+    rules: &Rules,
+    tickets: &[&TicketText],
+    encoder: &dyn Embed,
+    mut advance: impl FnMut(usize),
+) -> Result<Prepared, InferenceError> {
+    let texts: Vec<String> = tickets.par_iter().map(|text| readable(text, rules)).collect();
     Ok(Prepared {
-        vectors: embeddings.into_iter().map(|e| e.vector).collect(),
+        vectors: encoder.embed(&texts, &mut advance)?,
         terms: texts.par_iter().map(|text| Terms::of(text)).collect(),
         groups: duplicates::groups(&texts),
         texts,
@@ -77,7 +113,7 @@ pub fn prepare(
 /// The encoder failed.
 pub fn describe(
     phrases: &[Vec<String>],
-    embedder: &Embedder,
+    encoder: &dyn Embed,
 ) -> Result<Vec<ClassWords>, InferenceError> {
     let phrases: Vec<Vec<String>> = phrases
         .iter()
@@ -86,8 +122,8 @@ pub fn describe(
             ClassWords::phrases(name, more.iter().cloned())
         })
         .collect();
-    let embedded = embedder.embed_all(&phrases.concat(), |_| ())?;
-    let mut vectors = embedded.iter().map(|e| &e.vector[..]);
+    let embedded = encoder.embed(&phrases.concat(), &mut |_| ())?;
+    let mut vectors = embedded.iter().map(Vec::as_slice);
     let words = phrases.iter().map(|own| ClassWords::new(own, vectors.by_ref().take(own.len())));
     Ok(words.collect())
 }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::domain::WorkspaceId;
 use crate::http::{Limits, Progress, RateLimit, Readiness, State};
 use crate::lifecycle::Lifecycle;
+use crate::reports::Reports;
 use crate::store::Store;
 use crate::triage::{Caller, FitOutcome, ImportProgress, Learning, Receipt, Triage};
 use crate::{console, http, sample, telemetry};
@@ -152,6 +153,7 @@ struct Server {
     lifecycle: Lifecycle,
     readiness: Arc<Readiness>,
     triage: Arc<OnceLock<Arc<Triage>>>,
+    reports: Arc<Reports>,
     store: Arc<dyn Store>,
     address: String,
     /// The first thing that went wrong in the background.
@@ -197,7 +199,8 @@ impl Server {
             origins: origins.collect(),
             metrics: figures,
         };
-        let router = http::router(state, console::routes());
+        let reports = Arc::new(app::reports(&config));
+        let router = http::router(state, console::routes(&reports));
         let connections = settings.max_connections;
         let (stop, task) = (lifecycle.clone(), lifecycle.clone());
         let failure = Arc::new(OnceLock::new());
@@ -210,7 +213,7 @@ impl Server {
             }
             task.stop();
         });
-        Ok(Self { config, lifecycle, readiness, triage, store, address, failure })
+        Ok(Self { config, lifecycle, readiness, triage, reports, store, address, failure })
     }
 
     /// Keeps promised work going, learns from what is decided, and keeps the house clean. `shown`
@@ -218,6 +221,9 @@ impl Server {
     fn look_after(&self, triage: &Arc<Triage>, shown: bool) {
         let (worker, stop) = (Arc::clone(triage), self.lifecycle.clone());
         self.lifecycle.spawn(async move { worker.work(stop.stopping()).await });
+        let (maker, asked, stop) =
+            (Arc::clone(&self.reports), Arc::clone(triage), self.lifecycle.clone());
+        self.lifecycle.spawn(async move { maker.work(asked, stop.stopping()).await });
         let (learner, stop) = (Arc::clone(triage), self.lifecycle.clone());
         let readiness = Arc::clone(&self.readiness);
         let watch = Arc::new(Watch { readiness, shown, steps: Mutex::default() });

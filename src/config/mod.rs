@@ -30,6 +30,8 @@ pub struct Config {
     pub policy: Policy,
     /// Who rewrites drafts.
     pub drafts: Drafts,
+    /// Back-tests in the console.
+    pub reports: Reports,
     /// What is logged.
     pub log: Log,
 }
@@ -139,6 +141,17 @@ pub struct Drafts {
     pub waiting: usize,
 }
 
+/// `[reports]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Reports {
+    /// Longest upload, and most text in it.
+    pub max_megabytes: u64,
+    /// Tickets that are used at most.
+    pub latest: usize,
+    /// Reports that a desk keeps.
+    pub keep: u32,
+}
+
 /// Who rewrites drafts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -242,6 +255,15 @@ impl Config {
         );
         check((16..=4096).contains(&drafts.max_tokens), "drafts.max_tokens", "expected 16 to 4096");
         check((0.0..=2.0).contains(&drafts.temperature), "drafts.temperature", "expected 0 to 2");
+        let reports = &self.reports;
+        let sizes = 1..=65_536;
+        check(
+            sizes.contains(&reports.max_megabytes),
+            "reports.max_megabytes",
+            "expected 1 to 65536",
+        );
+        check(reports.latest >= 100, "reports.latest", "expected at least 100");
+        check((10..=1000).contains(&reports.keep), "reports.keep", "expected 10 to 1000");
         check(
             // Reading directives that are not ASCII can panic there.
             self.log.level.is_ascii()

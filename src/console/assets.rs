@@ -17,7 +17,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("console.css", CSS, include_str!("assets/console.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("console.js", JS, include_str!("assets/console.js")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("imports.js", JS, include_str!("assets/imports.js")),
     ("policy.js", JS, include_str!("assets/policy.js")),
     ("queue.js", JS, include_str!("assets/queue.js")),
+    ("reports.js", JS, include_str!("assets/reports.js")),
     ("ticket.js", JS, include_str!("assets/ticket.js")),
 ];
 

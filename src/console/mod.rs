@@ -11,11 +11,15 @@ mod presence;
 mod routes;
 mod words;
 
-use axum::Router;
+use std::sync::Arc;
 
-use crate::http::State;
+use crate::http::Pages;
+use crate::reports::Reports;
 
 /// The console's routes.
-pub fn routes() -> Router<State> {
-    routes::routes().merge(assets::routes())
+pub fn routes(reports: &Arc<Reports>) -> Pages {
+    Pages {
+        quick: routes::routes(Arc::clone(reports)).merge(assets::routes()),
+        streams: routes::streams(Arc::clone(reports)),
+    }
 }

@@ -109,6 +109,11 @@ id!(
     "imp"
 );
 id!(
+    /// A back-test of an uploaded export.
+    ReportId,
+    "rep"
+);
+id!(
     /// The public part of an API key.
     KeyId,
     "key"

@@ -6,6 +6,7 @@ pub mod decision;
 pub mod draft;
 pub mod ids;
 pub mod import;
+pub mod report;
 pub mod suggestion;
 pub mod taxonomy;
 pub mod ticket;
@@ -19,10 +20,11 @@ pub use draft::{
     Rewriting, SentenceKind, SourceKind, SourceRef, Tone,
 };
 pub use ids::{
-    ClaimId, DecisionId, IdSource, ImportId, JobId, KeyId, SuggestionId, TicketId, UserId,
-    WorkspaceId,
+    ClaimId, DecisionId, IdSource, ImportId, JobId, KeyId, ReportId, SuggestionId, TicketId,
+    UserId, WorkspaceId,
 };
 pub use import::{ImportRecord, ImportState, LineFault};
+pub use report::{Headline, ReportRecord, ReportState};
 pub use suggestion::{
     Alternative, Decision, Degraded, LabelDecision, ModelVersions, Ranking, Reason, Regime,
     Similar, Suggestion, TeamDecision, Timings,

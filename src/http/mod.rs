@@ -137,8 +137,16 @@ pub fn openapi() -> serde_json::Value {
     openapi::complete(&document)
 }
 
-/// Every route of the API, with `pages` (the console's) beside them.
-pub fn router(state: State, pages: Router<State>) -> Router {
+/// The console's routes.
+pub struct Pages {
+    /// Those that are answered soon.
+    pub quick: Router<State>,
+    /// Those that take as long as their stream.
+    pub streams: Router<State>,
+}
+
+/// Every route of the API, with the console's pages beside them.
+pub fn router(state: State, pages: Pages) -> Router {
     let document = format!("{:#}", openapi());
     let described = get(async move || {
         ([(header::CONTENT_TYPE, "application/json")], document.clone()).into_response()
@@ -156,7 +164,8 @@ pub fn router(state: State, pages: Router<State>) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", described)
-        .merge(pages.layer(from_fn_with_state(state.clone(), layers::time_limit)))
+        .merge(pages.quick.layer(from_fn_with_state(state.clone(), layers::time_limit)))
+        .merge(pages.streams)
         .fallback(async || ApiError::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::from(ErrorCode::MethodNotAllowed))
         .layer(from_fn_with_state(state.clone(), layers::own_name))

@@ -4,11 +4,12 @@
 //! has to, and commits, so that a ticket, its suggestion, the stored answer and its jobs are there
 //! together or not at all. One transaction at a time writes to a workspace. Every method that
 //! touches a desk's data takes its workspace; there is no way to read across them. [`Lists`] is what
-//! people look through; [`Access`] and [`Work`] hold what belongs to the installation: accounts,
+//! people look through, [`Reports`] what they made of exports; [`Access`] and [`Work`] hold what belongs to the installation: accounts,
 //! claims, jobs.
 
 mod access;
 mod lists;
+mod reports;
 mod sql;
 mod types;
 
@@ -25,6 +26,7 @@ use crate::domain::{
 use crate::drafts::Votes;
 pub use access::Access;
 pub use lists::Lists;
+pub use reports::{Reports, WriteReports};
 pub use sql::{Dialect, SqlStore};
 pub use types::{
     ActiveBundle, Answer, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
@@ -76,9 +78,9 @@ pub enum StoreError {
 }
 
 /// Everything a store does.
-pub trait Store: Records + Lists + Access + Work {}
+pub trait Store: Records + Lists + Reports + Access + Work {}
 
-impl<T: Records + Lists + Access + Work> Store for T {}
+impl<T: Records + Lists + Reports + Access + Work> Store for T {}
 
 /// A desk's records.
 #[async_trait]
@@ -234,7 +236,7 @@ pub trait Records: Send + Sync {
 
 /// One use case's writes to one workspace: all of them, or none.
 #[async_trait]
-pub trait Transaction: Send {
+pub trait Transaction: WriteReports {
     /// Inserts a ticket, or updates the one with the same source. Its outcome is left alone.
     /// Returns its id.
     async fn put_ticket(

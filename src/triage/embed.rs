@@ -85,7 +85,10 @@ impl Triage {
     }
 
     /// The workspace's rules, compiled once for each change of its settings.
-    pub(super) async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn rules(&self, workspace: &WorkspaceId) -> Result<Rules, TriageError> {
         let settings = self.parts.store.settings(workspace).await?;
         Ok(self.rules_by(&settings, workspace).await)
     }

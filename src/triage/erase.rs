@@ -38,6 +38,7 @@ impl Triage {
         let mut tx = self.parts.store.begin(&caller.workspace).await?;
         tx.ticket(id).await?.ok_or(TriageError::NotFound("ticket"))?;
         let promises = self.erase_all(&mut *tx, &[id]).await?;
+        self.erase_reports(&mut *tx, caller, Timestamp::MAX).await?;
         let erased = Erased { tickets: 1, threads: 0 };
         self.finish_erasure(tx, caller, &id.to_string(), erased, receipt, promises).await
     }
@@ -83,6 +84,7 @@ impl Triage {
         if erased.tickets + erased.threads == 0 {
             return Err(TriageError::NotFound("requester"));
         }
+        self.erase_reports(&mut *tx, caller, Timestamp::MAX).await?;
         // The name is what is being erased, so the trail does not keep it.
         self.finish_erasure(tx, caller, "requester", erased, receipt, promises).await
     }
@@ -97,6 +99,13 @@ impl Triage {
         let kept = SignedDuration::from_hours(24 * i64::from(days));
         let limit = self.parts.clock.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
         let caller = Caller { workspace: workspace.clone(), actor: "retention".to_owned() };
+        let mut tx = self.parts.store.begin(workspace).await?;
+        if self.erase_reports(&mut *tx, &caller, limit).await? > 0 {
+            tx.commit().await?;
+            self.scrub().await;
+        } else {
+            drop(tx);
+        }
         let mut total = 0;
         loop {
             let old = self.parts.store.tickets_before(workspace, limit, BATCH).await?;
@@ -178,6 +187,28 @@ impl Triage {
             promises.extend(self.promise(tx, id).await?);
         }
         Ok(promises)
+    }
+
+    /// Deletes the reports that were made before an instant. They show beginnings of tickets as a
+    /// file had them, and nobody can tell whose: so an erasure takes them all.
+    async fn erase_reports(
+        &self,
+        tx: &mut dyn Transaction,
+        caller: &Caller,
+        before: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let reports = tx.drop_reports_before(before).await?;
+        if reports > 0 {
+            tx.audit(&AuditEntry {
+                at: self.parts.clock.now(),
+                actor: caller.actor.clone(),
+                action: "report.erase",
+                subject: "all".to_owned(),
+                detail: json!({ "reports": reports }),
+            })
+            .await?;
+        }
+        Ok(reports)
     }
 
     async fn finish_erasure(

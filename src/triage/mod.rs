@@ -24,6 +24,7 @@ mod quality;
 mod recall;
 mod receipt;
 mod reindex;
+mod reports;
 mod rewriting;
 mod surroundings;
 mod uploads;

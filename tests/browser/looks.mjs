@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { accessible, fits, focusShows, shot } from "./support.mjs";
 
-const PAGES = ["/", "/try", "/quality", "/policy", "/bundles", "/labels", "/imports", "/keys", "/audit"];
+const PAGES = ["/", "/try", "/quality", "/policy", "/bundles", "/labels", "/imports", "/reports", "/keys", "/audit"];
 const VPN = { subject: "VPN drops every few minutes", body: "Working from home, GlobalProtect disconnects since the update.", requester: "Ann", messages: [{ author: "Ann", text: "It is worse today." }] };
 const named = (path) => path.replaceAll("/", "") || "queue";
 

@@ -14,6 +14,7 @@ use deskhand::http::{Limits, Readiness, State, openapi, router};
 use deskhand::index::EmbeddedIndex;
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
+use deskhand::reports::{self, Reports};
 use deskhand::store::{SqlStore, Store};
 use deskhand::triage::{Parts, Triage};
 use proptest::prelude::*;
@@ -72,6 +73,8 @@ impl Service {
         let accounts = Arc::new(accounts);
         let limits =
             Limits { body_bytes: 1 << 16, import_bytes: 1 << 20, time: Duration::from_mins(1) };
+        let reports = reports::Limits { bytes: 1 << 16, latest: 1000, keep: 10 };
+        let reports = Arc::new(Reports::new(folder.path().join("uploads"), reports));
         let router = router(
             State {
                 triage: Arc::new(loaded),
@@ -86,7 +89,7 @@ impl Service {
                 origins: Arc::default(),
                 metrics: None,
             },
-            deskhand::console::routes(),
+            deskhand::console::routes(&reports),
         );
         Self { runtime, router, accounts, _folder: folder }
     }

@@ -10,7 +10,7 @@ const STOREYS: [&[&str]; 7] = [
     &["inference", "store", "writing"],
     &["index"],
     &["triage", "access", "backtest", "sample"],
-    &["http", "config", "lifecycle"],
+    &["http", "config", "lifecycle", "reports"],
 ];
 
 /// Above all of them; may use everything.

@@ -3,6 +3,7 @@
 mod deciding;
 mod hostile;
 mod leads;
+mod reports;
 mod rights;
 
 use axum::body::Body;
@@ -15,7 +16,7 @@ use crate::support::{Desk, Reply, small_history};
 const PASSWORD: &str = "correct horse battery";
 
 /// Every page that can be looked at without an id, and who may at the least.
-const PAGES: [(&str, Scope); 11] = [
+const PAGES: [(&str, Scope); 12] = [
     ("/", Scope::Agent),
     ("/next", Scope::Agent),
     ("/try", Scope::Triage),
@@ -24,6 +25,7 @@ const PAGES: [(&str, Scope); 11] = [
     ("/bundles", Scope::Lead),
     ("/labels", Scope::Lead),
     ("/imports", Scope::Lead),
+    ("/reports", Scope::Lead),
     ("/audit", Scope::Lead),
     ("/keys", Scope::Admin),
     ("/sign-in", Scope::Triage),

@@ -8,6 +8,7 @@ mod erasure;
 mod isolation;
 mod lists;
 mod postgres;
+mod reports;
 mod sqlite;
 mod suggestions;
 mod tickets;
@@ -73,6 +74,7 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     lists::the_queue_is_ordered_filtered_and_counted(&*store).await;
     lists::what_was_decided_is_listed_by_its_bundle(&*store).await;
     lists::the_audit_trail_goes_back_page_by_page(&*store).await;
+    reports::a_report_is_written_while_it_is_open_and_kept_until_it_goes(&*store).await;
     articles::an_article_is_replaced_by_its_id_and_erased_with_what_quotes_it(&*store).await;
     articles::votes_count_while_their_decisions_are_in_force(&*store).await;
     isolation::workspaces_see_nothing_of_each_other(&*store).await;

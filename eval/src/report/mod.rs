@@ -1,8 +1,7 @@
 //! `deskhand-eval report`: what an IT lead must know before trusting it, on one page.
 
-mod beside;
+mod inject;
 pub(crate) mod load;
-pub(crate) mod study;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,19 +9,23 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use deskhand::app;
-use deskhand::backtest;
+use deskhand::backtest::report::{self, Loaded, Made, Origin, Settings, Stages, examine};
+use deskhand::backtest::{Prepared, readable};
 use deskhand::domain::Clock;
-use deskhand::judge::doctor::{self, worklist, worklist_csv};
+use deskhand::inference::Embedder;
+use deskhand::judge::doctor::{self, worklist_csv};
 use deskhand::judge::gate::{Figures, Gate};
-use deskhand::judge::report::{FieldReport, Provenance, Report, html};
+use deskhand::judge::report::{FieldReport, Latency, Report, html};
+use deskhand::text::Rules;
 
 use crate::desk::{ModelArgs, Silent};
-use crate::output::{bar, line, note};
-use load::{Exports, Loaded};
-use study::Stages;
+use crate::output::{Bars, line, note};
+use load::Exports;
 
 /// Exit status where a gate is not met.
 const GATE: u8 = 3;
+/// Tickets that are timed.
+const TIMED: usize = 200;
 
 /// Judge a desk's own history, and its labels, on one page.
 ///
@@ -64,74 +67,36 @@ pub(crate) struct Args {
 pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<ExitCode> {
     let clock = app::SystemClock;
     let mut stages = Stages::default();
-    let mut loaded = Loaded::read(&args.exports, clock.now())?;
-    let fields = load::fields(&mut loaded, &args.label)?;
+    let mut loaded = load::read(&args.exports, clock.now())?;
+    let fields = report::fields(&mut loaded, &args.label)?;
     stages.done("reading");
     let config = model.config(None)?;
-    let encoder = app::manifest(&config)?.fingerprint();
+    let origin = Origin {
+        made_at: clock.now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        command: command(),
+        encoder: app::manifest(&config)?.fingerprint(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
     let embedder = app::embedder(&config, &Silent).await?;
-    let made_at = clock.now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let gate = args.gate.clone();
     let report = tokio::task::spawn_blocking(move || -> Result<Report> {
-        let texts = loaded.texts();
-        let progress = bar(texts.len(), "Embedding");
-        let mut prepared = backtest::prepare(&texts, &embedder, |n| progress.inc(n as u64))?;
-        progress.finish_and_clear();
-        loaded.group(&mut prepared);
+        let bars = Bars::default();
+        let prepared = report::prepare_all(&mut loaded, &Rules::default(), &embedder, &bars)?;
         stages.done("embedding");
-        let settings = study::Settings {
+        let settings = Settings {
             seed: args.seed,
             score: args.score.clone(),
             triage: args.minutes_per_triage,
             misroute: args.minutes_per_misroute,
         };
-        let mut report = Report {
-            title: loaded.title.clone(),
-            answer: String::new(),
-            provenance: Provenance {
-                made_at,
-                command: study::command(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                encoder,
-                seed: args.seed,
-                files: loaded.files.clone(),
-                machine: study::machine(),
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
-                seconds: Vec::new(),
-            },
-            data: loaded.data.clone(),
-            warnings: loaded.warnings.clone(),
-            fields: Vec::new(),
-            similar: None,
-            drafts: None,
-            latency: None,
-        };
-        let (mut works, mut taxonomy) = (Vec::new(), None);
-        for (n, labels) in fields.iter().enumerate() {
-            let judged = study::judge(&loaded, &prepared, labels, &settings, &embedder)?;
-            stages.done(if n == 0 {
-                "judging the first field"
-            } else {
-                "judging the second field"
-            });
-            report.warnings.extend(judged.warnings);
-            if n == 0 {
-                report.similar = Some(judged.similar);
-                report.drafts = beside::drafts(&loaded, &prepared, &judged.scored, args.seed);
-            }
-            let found = study::examine(&loaded, &prepared, labels, args.seed)?;
-            works.extend(worklist(&labels.field, &found.doctor));
-            if taxonomy.is_none() || labels.field == "category" {
-                taxonomy = Some(found.taxonomy);
-            }
-            stages.done(if n == 0 { "label doctor" } else { "label doctor, second field" });
-            report.fields.push(FieldReport { field: judged.field, doctor: found.doctor });
-        }
-        report.latency = beside::latency(&loaded, &prepared, &embedder)?;
-        stages.done("drafts and speed");
-        report.answer = report.sentence();
+        let how = (origin, &settings);
+        let made = report::make(&loaded, &prepared, &fields, &embedder, how, &mut stages, &bars)?;
+        let Made { mut report, works, taxonomy } = made;
+        bars.finish();
+        report.latency = latency(&loaded, &prepared, &embedder)?;
+        stages.done("speed");
         report.provenance.seconds = stages.into_seconds();
-        write(&args.out, &report, &worklist_csv(&works), &taxonomy.unwrap_or_default())?;
+        write(&args.out, &report, &worklist_csv(&works), &taxonomy)?;
         Ok(report)
     });
     let report = report.await??;
@@ -186,10 +151,47 @@ fn check(gate: &Gate, report: &Report) -> Result<ExitCode> {
     Ok(if short.is_empty() { ExitCode::SUCCESS } else { GATE.into() })
 }
 
+/// How long one ticket takes from its words to the most similar tickets, all read anew.
+fn latency(loaded: &Loaded, prepared: &Prepared, embedder: &Embedder) -> Result<Option<Latency>> {
+    let rules = Rules::default();
+    let tickets = loaded.texts();
+    let step = (tickets.len() / TIMED).max(1);
+    let mut times = Vec::new();
+    for text in tickets.iter().step_by(step).take(TIMED) {
+        let start = Instant::now();
+        let words = readable(text, &rules);
+        let embedding = embedder.embed_anew(&words)?;
+        let best = prepared.vectors.iter().map(|v| crate::drafts::dot(v, &embedding.vector));
+        std::hint::black_box(best.fold(f32::MIN, f32::max));
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied();
+    let all = at(0.5).zip(at(0.95)).zip(at(0.99));
+    Ok(all.map(|((median_ms, p95_ms), p99_ms)| Latency {
+        tickets: times.len(),
+        median_ms,
+        p95_ms,
+        p99_ms,
+        what: "Cleaning, redacting, embedding and comparing with every ticket of this history"
+            .to_owned(),
+    }))
+}
+
+/// The command line as it was typed, quoted for a shell.
+fn command() -> String {
+    report::shell(std::env::args().enumerate().map(
+        |(n, word)| match word.rsplit(['/', '\\']).next() {
+            Some(program) if n == 0 => program.to_owned(),
+            _ => word,
+        },
+    ))
+}
+
 /// `deskhand-eval doctor`: what is wrong with labels, without judging a model.
 pub(crate) mod labels {
-    use super::{Context, Exports, Instant, Loaded, ModelArgs, Path, PathBuf, Result, Silent};
-    use super::{app, backtest, bar, doctor, line, load, note, study};
+    use super::{Bars, Context, Exports, Instant, ModelArgs, Path, PathBuf, Result, Rules, Silent};
+    use super::{app, doctor, examine, inject, line, load, note, report};
     use deskhand::domain::Clock;
 
     /// Find what is wrong with a history's labels.
@@ -221,20 +223,18 @@ pub(crate) mod labels {
 
     pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
         let start = Instant::now();
-        let mut loaded = Loaded::read(&args.exports, app::SystemClock.now())?;
-        let mut fields = load::fields(&mut loaded, std::slice::from_ref(&args.label))?;
+        let mut loaded = load::read(&args.exports, app::SystemClock.now())?;
+        let mut fields = report::fields(&mut loaded, std::slice::from_ref(&args.label))?;
         let mut labels = fields.swap_remove(0);
         let embedder = app::embedder(&model.config(None)?, &Silent).await?;
         let result = tokio::task::spawn_blocking(move || -> Result<_> {
-            let texts = loaded.texts();
-            let progress = bar(texts.len(), "Embedding");
-            let mut prepared = backtest::prepare(&texts, &embedder, |n| progress.inc(n as u64))?;
-            progress.finish_and_clear();
-            loaded.group(&mut prepared);
-            let injected = args.inject.map(|share| study::inject(&mut labels, share, args.seed));
-            let found = study::examine(&loaded, &prepared, &labels, args.seed)?;
+            let bars = Bars::default();
+            let prepared = report::prepare_all(&mut loaded, &Rules::default(), &embedder, &bars)?;
+            let injected = args.inject.map(|share| inject::inject(&mut labels, share, args.seed));
+            let found = examine(&loaded, &prepared, &labels, args.seed, &bars)?;
+            bars.finish();
             if let Some(injected) = injected {
-                let told = study::told(&labels, &loaded, &injected, &found.doctor);
+                let told = inject::told(&labels, &loaded, &injected, &found.doctor);
                 return Ok(serde_json::to_string_pretty(&told)?);
             }
             let works = doctor::worklist(&labels.field, &found.doctor);
@@ -251,6 +251,3 @@ pub(crate) mod labels {
         note(&format!("wrote {}", file.display()))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,7 @@ use super::answers::{Answers, Rival, rivals};
 use super::parts::Parts;
 use super::prepare::Prepared;
 use super::run::{Regime, RunError, TARGETS};
+use super::watch::{Stage, Watch};
 use crate::classify::ClassWords;
 use crate::judge::binomial::mcnemar;
 use crate::judge::report::{
@@ -60,8 +61,7 @@ pub struct Minutes {
     pub measured: Option<f64>,
 }
 
-/// Judges the label on these parts. `stage` hears what begins; `advance` of finished steps and of
-/// how many there are.
+/// Judges the label on these parts.
 ///
 /// # Errors
 /// Nothing could be fitted or judged.
@@ -69,21 +69,22 @@ pub fn study(
     case: Case<'_>,
     parts: &Parts,
     minutes: Minutes,
-    stage: &dyn Fn(&'static str),
-    advance: &(dyn Fn(usize, usize) + Sync),
+    watch: &dyn Watch,
 ) -> Result<(Field, Answers), RunError> {
-    stage("Fitting and judging");
-    let main = curves::ask(case, parts, Regime::Automatic, advance)?;
-    stage("Simpler means");
+    let begin = |stage| watch.begin(stage, Some(case.name));
+    let advance = |done: usize, of: usize| watch.advance(done, of);
+    begin(Stage::Fitting);
+    let main = curves::ask(case, parts, Regime::Automatic, &advance)?;
+    begin(Stage::Simpler);
     let others = rivals(case.data, case.labels, case.names.len(), parts, case.seed);
     advance(1, 1);
     let mut field = judge(case, parts, &main, &others, minutes)?;
-    stage("Learning curve");
-    (field.learning, field.gains) = curves::learning(case, parts, &main, advance)?;
-    stage("From no labels on");
-    field.cold_start = curves::cold_start(case, parts, advance)?;
-    stage("Month by month");
-    field.months = curves::months(case, advance)?;
+    begin(Stage::Learning);
+    (field.learning, field.gains) = curves::learning(case, parts, &main, &advance)?;
+    begin(Stage::Beginning);
+    field.cold_start = curves::cold_start(case, parts, &advance)?;
+    begin(Stage::Months);
+    field.months = curves::months(case, &advance)?;
     Ok((field, main))
 }
 

@@ -4,10 +4,11 @@ import { $, $$, again, key, page, press, sheet, whileLooking, words } from "./co
 import { imports } from "./imports.js";
 import { policy } from "./policy.js";
 import { queue } from "./queue.js";
+import { report, reports } from "./reports.js";
 import { ticket } from "./ticket.js";
 
 // All are there when the page is: nobody presses a key into the void.
-const scripts = { queue, ticket, policy, imports };
+const scripts = { queue, ticket, policy, imports, report, reports };
 
 $("#show-keys").hidden = false;
 $("#show-keys").addEventListener("click", sheet);

@@ -18,6 +18,7 @@ pub(in crate::console) enum Place {
     Bundles,
     Labels,
     Imports,
+    Reports,
     Keys,
     Audit,
     /// None of these.
@@ -70,6 +71,7 @@ fn header(visit: &Visit, place: Place) -> Markup {
         (Place::Bundles, "/bundles", w.bundles, Scope::Lead),
         (Place::Labels, "/labels", w.labels, Scope::Lead),
         (Place::Imports, "/imports", w.imports, Scope::Lead),
+        (Place::Reports, "/reports", w.reports.title, Scope::Lead),
         (Place::Keys, "/keys", w.keys, Scope::Admin),
         (Place::Audit, "/audit", w.audit, Scope::Lead),
     ];

@@ -14,6 +14,7 @@ pub(super) mod policy;
 pub(super) mod problem;
 pub(super) mod quality;
 pub(super) mod queue;
+pub(super) mod reports;
 pub(super) mod sign_in;
 pub(super) mod suggested;
 pub(super) mod ticket;

@@ -8,6 +8,7 @@ mod labels;
 mod policy;
 mod quality;
 mod queue;
+mod reports;
 mod session;
 mod ticket;
 mod try_it;
@@ -15,14 +16,23 @@ mod try_it;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Extension;
+use axum::extract::{DefaultBodyLimit, Extension};
 use axum::routing::{get, post};
 
 use super::presence::Presence;
 use crate::http::State;
+use crate::reports::Reports;
+
+/// The routes of uploads, which take as long as they take.
+pub(super) fn streams(reports: Arc<Reports>) -> Router<State> {
+    Router::new()
+        .route("/reports", post(reports::send))
+        .layer(DefaultBodyLimit::disable())
+        .layer(Extension(reports))
+}
 
 /// The routes of every page.
-pub(super) fn routes() -> Router<State> {
+pub(super) fn routes(reports: Arc<Reports>) -> Router<State> {
     Router::new()
         .route("/", get(queue::show))
         .route("/bulk", post(queue::bulk))
@@ -38,6 +48,12 @@ pub(super) fn routes() -> Router<State> {
         .route("/labels", get(labels::show).post(labels::save))
         .route("/imports", get(imports::list))
         .route("/imports/{id}", get(imports::show))
+        .route("/reports", get(reports::list))
+        .route("/reports/{id}", get(reports::show))
+        .route("/reports/{id}/cancel", post(reports::cancel))
+        .route("/reports/{id}/delete", post(reports::delete))
+        .route("/reports/{id}/page", get(reports::read))
+        .route("/reports/{id}/{file}", get(reports::download))
         .route("/keys", get(keys::show).post(keys::create))
         .route("/keys/revoke", post(keys::revoke))
         .route("/audit", get(audit::show))
@@ -46,4 +62,5 @@ pub(super) fn routes() -> Router<State> {
         .route("/preferences", post(session::prefer))
         .route("/desks", get(session::desks).post(session::switch))
         .layer(Extension(Arc::new(Presence::default())))
+        .layer(Extension(reports))
 }

@@ -292,6 +292,7 @@ pub(super) const WORDS: Words = Words {
         format!("{who} hat inzwischen entschieden: {status}. Was Sie geschrieben haben, bleibt.")
     },
     others_look: |who| format!("Auch hier: {who}"),
+    reports: super::reports::DE,
     scripts: &[
         ("undone", "Rückgängig gemacht."),
         ("kept", "Was Sie zuvor geschrieben hatten, ist wieder da."),
@@ -332,6 +333,10 @@ pub(super) const WORDS: Words = Words {
         ("key_fields", "Nächstes auszufüllendes Feld"),
         ("key_leave", "Feld verlassen, schließen"),
         ("failed", "Das hat nicht geklappt: "),
+        (
+            "too_large",
+            "Die Datei ist größer als {n} MB. Exportieren Sie weniger Monate oder Spalten, oder packen Sie sie als .gz.",
+        ),
         ("never", "nie"),
     ],
 };

@@ -290,6 +290,7 @@ pub(super) const WORDS: Words = Words {
         format!("{who} has decided this meanwhile: {status}. What you typed is kept.")
     },
     others_look: |who| format!("Also here: {who}"),
+    reports: super::reports::EN,
     scripts: &[
         ("undone", "Undone."),
         ("kept", "What you typed before is back."),
@@ -327,6 +328,10 @@ pub(super) const WORDS: Words = Words {
         ("key_fields", "Next field to fill in"),
         ("key_leave", "Leave a field, close"),
         ("failed", "That did not work: "),
+        (
+            "too_large",
+            "The file is larger than {n} MB. Export fewer months or columns, or pack it as .gz.",
+        ),
         ("never", "never"),
     ],
 };

@@ -2,10 +2,12 @@
 
 mod de;
 mod en;
+mod reports;
 
 use crate::domain::{
     Decision, DraftReason, ImportState, LabelField, Reason, RejectReason, Scope, Status,
 };
+pub(in crate::console) use reports::ReportWords;
 
 macro_rules! words {
     ($($name:ident)*; $($number:ident($($given:ty),*))*) => {
@@ -17,6 +19,8 @@ macro_rules! words {
             pub(in crate::console) own_name: &'static str,
             $(pub(in crate::console) $name: &'static str,)*
             $(pub(in crate::console) $number: fn($($given),*) -> String,)*
+            /// What the pages about reports say.
+            pub(in crate::console) reports: ReportWords,
             /// What scripts say, by name.
             scripts: &'static [(&'static str, &'static str)],
         }

@@ -18,7 +18,7 @@ pub use field::{
     Baseline, Class, ColdStart, Confusion, Curve, CurvePoint, Effort, Field, Gain, LearningPoint,
     Misroute, Month, OperatingPoint,
 };
-pub use page::{PageError, html};
+pub use page::{PageError, html, policy};
 
 use super::Estimate;
 use super::doctor::Doctor;

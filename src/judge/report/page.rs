@@ -26,6 +26,18 @@ const SCRIPT: &str = include_str!("templates/page.js");
 #[error("the page cannot be written: {0}")]
 pub struct PageError(#[from] Error);
 
+/// What a browser lets the page do: show its own style, run its own small script, and nothing else.
+/// The page says so itself; a server may say it too.
+pub fn policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
 /// The whole page, in itself: style, drawings and a small script that only reckons with the
 /// numbers a reader types in. Without it the page lacks nothing else.
 ///
@@ -78,14 +90,13 @@ pub fn html(report: &Report) -> Result<String, PageError> {
             context! { all => works.len(), tickets, mislabelled => sure }
         })
         .collect();
-    let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     let page = env.get_template("page.html")?.render(context! {
         report => Value::from(Serde(report)),
         drawings,
         work,
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
-        script_hash => hash,
+        policy => Value::from_safe_string(policy()),
     })?;
     Ok(page)
 }

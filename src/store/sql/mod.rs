@@ -7,6 +7,7 @@ mod erasure;
 mod lists;
 mod open;
 mod records;
+mod reports;
 mod rows;
 mod suggestions;
 mod transaction;

@@ -28,6 +28,7 @@ use deskhand::http::{Limits, Readiness, State, router};
 use deskhand::index::{EmbeddedIndex, ExternalIndex, TicketIndex};
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Manifest, Tokenizer};
+use deskhand::reports::Reports;
 use deskhand::store::{SqlStore, Store};
 use deskhand::triage::{ImportProgress, ImportReport, Parts, Triage};
 use deskhand::writing::Writer;
@@ -129,6 +130,8 @@ pub(crate) struct Setup {
     pub(crate) inference: Option<Inference>,
     /// Rewrites drafts.
     pub(crate) writer: Option<Writer>,
+    /// What reports may cost.
+    pub(crate) reports: deskhand::reports::Limits,
     /// Changes what handlers share.
     pub(crate) adjust: Box<dyn FnOnce(&mut State)>,
 }
@@ -141,6 +144,7 @@ impl Default for Setup {
             own: None,
             inference: None,
             writer: None,
+            reports: deskhand::reports::Limits { bytes: 1 << 20, latest: 20_000, keep: 10 },
             adjust: Box::new(|_| {}),
         }
     }
@@ -153,6 +157,7 @@ pub(crate) struct Desk {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) router: Router,
+    pub(crate) reports: Arc<Reports>,
     pub(crate) folder: TempDir,
 }
 
@@ -234,8 +239,10 @@ impl Desk {
             metrics: None,
         };
         (setup.adjust)(&mut state);
-        let router = router(state, console::routes());
-        Self { triage, accounts, workspace: WorkspaceId::main(), clock, router, folder }
+        let reports = Arc::new(Reports::new(folder.path().join("uploads"), setup.reports));
+        let router = router(state, console::routes(&reports));
+        let workspace = WorkspaceId::main();
+        Self { triage, accounts, workspace, clock, router, reports, folder }
     }
 
     /// A desk that remembers these tickets.

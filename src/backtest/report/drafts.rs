@@ -1,34 +1,27 @@
-//! What stands beside the labels: drafts, and how long a ticket takes.
+//! Replies to the judged tickets, held to what was really answered.
 
 use std::collections::HashMap;
-use std::time::Instant;
-
-use anyhow::Result;
-use deskhand::backtest::{Prepared, readable};
-use deskhand::inference::Embedder;
-use deskhand::judge::report::{Drafts, Latency};
-use deskhand::judge::{Estimate, Share, bootstrap};
-use deskhand::text::{Rules, rouge_l};
 
 use super::load::Loaded;
-use crate::drafts::{History, grounded, nearest, own_words};
-use crate::library::Library;
-use crate::output::bar;
+use crate::backtest::replies::{History, Library, grounded, nearest, own_words};
+use crate::backtest::{Prepared, Stage, Watch};
+use crate::judge::report::Drafts;
+use crate::judge::{Estimate, Share, bootstrap};
+use crate::text::rouge_l;
 
 /// Judged tickets that are drafted for, at most.
 const DRAFTED: usize = 300;
 /// Fewer answers are nothing to draft from.
 const LEAST_ANSWERS: usize = 50;
-/// Tickets that are timed.
-const TIMED: usize = 200;
 
 /// Drafts for judged tickets whose answer is known, from the answers to earlier ones; none where
 /// the export has hardly any answers.
-pub(super) fn drafts(
+pub(super) fn judge(
     loaded: &Loaded,
     prepared: &Prepared,
     judged: &[usize],
     seed: u64,
+    watch: &dyn Watch,
 ) -> Option<Drafts> {
     let tickets = loaded.tickets.iter().map(|t| t.resolved.clone());
     let history = History::of(tickets);
@@ -47,11 +40,11 @@ pub(super) fn drafts(
         return None;
     }
     let mut library = Library::default();
-    let progress = bar(drawn.len(), "Drafting");
+    watch.begin(Stage::Drafting, None);
     let (mut overlap, mut overlap_nearest, mut times) = (Vec::new(), Vec::new(), Vec::new());
     let mut supported = Share { successes: 0, trials: 0 };
     let mut reasons: HashMap<String, usize> = HashMap::new();
-    for at in &drawn {
+    for (done, at) in drawn.iter().enumerate() {
         let row = &history.rows[*at];
         // A vector of another length than the others' has no answer to be judged by.
         library.grow(&history, &vectors, *at).ok()?;
@@ -75,9 +68,8 @@ pub(super) fn drafts(
                 *reasons.entry(reason).or_default() += 1;
             }
         }
-        progress.inc(1);
+        watch.advance(done + 1, drawn.len());
     }
-    progress.finish_and_clear();
     let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     times.sort_by(f64::total_cmp);
@@ -99,35 +91,4 @@ fn mean(values: &[f64], seed: u64) -> Estimate {
         let sum: f64 = values.iter().zip(drawn).map(|(v, d)| v * f64::from(*d)).sum();
         sum / values.len().max(1) as f64
     })
-}
-
-/// How long one ticket takes from its words to the most similar tickets, all read anew.
-pub(super) fn latency(
-    loaded: &Loaded,
-    prepared: &Prepared,
-    embedder: &Embedder,
-) -> Result<Option<Latency>> {
-    let rules = Rules::default();
-    let tickets = loaded.texts();
-    let step = (tickets.len() / TIMED).max(1);
-    let mut times = Vec::new();
-    for text in tickets.iter().step_by(step).take(TIMED) {
-        let start = Instant::now();
-        let words = readable(text, &rules);
-        let embedding = embedder.embed_anew(&words)?;
-        let best = prepared.vectors.iter().map(|v| crate::drafts::dot(v, &embedding.vector));
-        std::hint::black_box(best.fold(f32::MIN, f32::max));
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied();
-    let all = at(0.5).zip(at(0.95)).zip(at(0.99));
-    Ok(all.map(|((median_ms, p95_ms), p99_ms)| Latency {
-        tickets: times.len(),
-        median_ms,
-        p95_ms,
-        p99_ms,
-        what: "Cleaning, redacting, embedding and comparing with every ticket of this history"
-            .to_owned(),
-    }))
 }

@@ -21,6 +21,7 @@ const SQLITE: History = &[
     (10, "drafts", include_str!("../migrations/sqlite/0010_drafts.sql")),
     (20, "queue", include_str!("../migrations/sqlite/0020_queue.sql")),
     (21, "memberships", include_str!("../migrations/sqlite/0021_memberships.sql")),
+    (30, "arrivals", include_str!("../migrations/sqlite/0030_arrivals.sql")),
 ];
 const POSTGRES: History = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -28,6 +29,7 @@ const POSTGRES: History = &[
     (10, "drafts", include_str!("../migrations/postgres/0010_drafts.sql")),
     (20, "queue", include_str!("../migrations/postgres/0020_queue.sql")),
     (21, "memberships", include_str!("../migrations/postgres/0021_memberships.sql")),
+    (30, "arrivals", include_str!("../migrations/postgres/0030_arrivals.sql")),
 ];
 
 /// SQLite's readers beside the one writer.

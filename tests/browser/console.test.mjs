@@ -1,10 +1,12 @@
-// The console in a real browser. One server for all of it; the parts run in this order.
+// The console in a real browser. One server for all of it, but for sign-in through a provider; the
+// parts run in this order.
 
 import { after, before } from "node:test";
 
 import { agents } from "./agents.mjs";
 import { leads } from "./leads.mjs";
 import { looks } from "./looks.mjs";
+import { signIn } from "./sign_in.mjs";
 import { speed } from "./speed.mjs";
 import { troubles } from "./troubles.mjs";
 import { World } from "./support.mjs";
@@ -18,3 +20,4 @@ troubles(world);
 speed(world);
 leads(world);
 looks(world);
+signIn();

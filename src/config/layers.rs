@@ -286,7 +286,10 @@ mod tests {
             let file = format!("[{section}]\n{key} = \"s3cr3t\"\n");
             let layers = Layers::new().file("f", &file);
             assert!(!layers.to_toml().contains("s3cr3t"), "{section}.{key}");
-            assert!(!format!("{:?}", layers.build().unwrap()).contains("s3cr3t"), "{section}.{key}");
+            assert!(
+                !format!("{:?}", layers.build().unwrap()).contains("s3cr3t"),
+                "{section}.{key}"
+            );
         }
     }
 

@@ -54,9 +54,11 @@ impl SignIn {
 
     /// The claim's values with what each of them gives.
     pub fn roles(&self) -> Vec<(String, Scope)> {
-        let given = [(&self.agent, Scope::Agent), (&self.lead, Scope::Lead), (&self.admin, Scope::Admin)];
-        let named = |(text, scope)| values(text).map(move |value| (value.to_owned(), scope));
-        given.into_iter().flat_map(named).collect()
+        let of = |text, scope| values(text).map(move |value| (value.to_owned(), scope));
+        of(&self.agent, Scope::Agent)
+            .chain(of(&self.lead, Scope::Lead))
+            .chain(of(&self.admin, Scope::Admin))
+            .collect()
     }
 
     /// The desk.
@@ -106,7 +108,10 @@ fn values(text: &str) -> impl Iterator<Item = &str> {
 
 fn address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| {
-        url.has_host() && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
+        url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
     })
 }
 

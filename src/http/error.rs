@@ -281,7 +281,9 @@ impl From<AccessError> for ApiError {
             AccessError::Password | AccessError::NoPassword => {
                 Self::from(ErrorCode::InvalidField).detail(error.to_string())
             }
-            AccessError::Identity(_) | AccessError::Secret(_) => Self::from(ErrorCode::Internal).source(&error),
+            AccessError::Identity(_) | AccessError::Secret(_) => {
+                Self::from(ErrorCode::Internal).source(&error)
+            }
         }
     }
 }

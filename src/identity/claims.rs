@@ -42,8 +42,8 @@ impl Roles {
         let found = find(claims, &self.claim)?;
         // A text stands for a list of one.
         let values = found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice);
-        let given = |value: &str| self.values.iter().filter(move |(known, _)| known == value);
-        values.iter().filter_map(Value::as_str).flat_map(given).map(|(_, scope)| *scope).max()
+        let given = |known: &str| values.iter().any(|value| value.as_str() == Some(known));
+        self.values.iter().filter(|(known, _)| given(known)).map(|(_, scope)| *scope).max()
     }
 }
 
@@ -72,7 +72,7 @@ fn name(claims: &Map<String, Value>) -> Option<String> {
 }
 
 /// Letters that are not seen, or that turn around what stands beside them.
-const fn is_hidden(c: char) -> bool {
+fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}')

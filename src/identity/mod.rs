@@ -195,8 +195,8 @@ impl Provider {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let end = known?.1.additional_metadata().end_session_endpoint.clone()?;
         let back = self.settings.public_url.trim_end_matches('/');
-        let mut request = LogoutRequest::from(end)
-            .set_client_id(ClientId::new(self.settings.client_id.clone()));
+        let mut request =
+            LogoutRequest::from(end).set_client_id(ClientId::new(self.settings.client_id.clone()));
         if let Ok(back) = PostLogoutRedirectUrl::new(format!("{back}/sign-in")) {
             request = request.set_post_logout_redirect_uri(back);
         }

@@ -95,9 +95,10 @@ pub(super) fn read(
 ) -> Result<Map<String, Value>, Unsound> {
     let token = answer.id_token().ok_or(Unsound::Missing)?;
     let since_epoch = Duration::try_from(now.as_duration()).unwrap_or_default();
-    let verifier = client.id_token_verifier().set_allowed_algs(SIGNATURES).set_time_fn(move || {
-        (SystemTime::UNIX_EPOCH + since_epoch.saturating_sub(SKEW)).into()
-    });
+    let verifier = client
+        .id_token_verifier()
+        .set_allowed_algs(SIGNATURES)
+        .set_time_fn(move || (SystemTime::UNIX_EPOCH + since_epoch.saturating_sub(SKEW)).into());
     let claims = token.claims(&verifier, nonce).map_err(|error| match error {
         ClaimsVerificationError::SignatureVerification(
             SignatureVerificationError::NoMatchingKey,

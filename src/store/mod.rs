@@ -27,10 +27,10 @@ pub use access::Access;
 pub use lists::Lists;
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    ActiveBundle, Answer, Arrival, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
-    EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow, Pending,
-    PolicySettings, Session, SignInAttempt, StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter,
-    TicketHead, UserRecord, WayIn, WorkspaceSettings,
+    ActiveBundle, Answer, Arrival, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts,
+    EntryChange, EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow,
+    Pending, PolicySettings, Session, SignInAttempt, StoredDecision, StoredSuggestion,
+    StoredTicket, SuggestionFilter, TicketHead, UserRecord, WayIn, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.

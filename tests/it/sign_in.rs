@@ -107,7 +107,9 @@ async fn somebody_comes_in_with_the_role_that_the_provider_gives_each_time() {
     assert_eq!(desk.get("/v1/session").await.status, 401, "a provider closes the desk");
     assert_eq!(provider.requests(), 0, "nothing is asked before somebody signs in");
     let page = desk.get("/sign-in?next=/try").await.text();
-    assert!(page.contains("href=\"/sign-in/provider?next=%2Ftry\"") && page.contains("Company SSO"));
+    assert!(
+        page.contains("href=\"/sign-in/provider?next=%2Ftry\"") && page.contains("Company SSO")
+    );
     let ann = json!({"sub": "1", "name": "Ann", "groups": ["x", "desk"]});
     let reply = sign_in(&desk, &provider, &ann).await;
     assert_eq!(reply.header("location"), "/try");
@@ -160,7 +162,11 @@ async fn who_has_no_role_is_not_let_in_and_who_lost_it_not_again() {
     let (desk, clock) = desk(provider.issuer(), true).await;
     for groups in [json!([]), json!(["others"]), Value::Null] {
         let claims = json!({"sub": "1", "name": "<b>Bo</b>", "groups": groups});
-        refused(&sign_in(&desk, &provider, &claims).await, 403, "knows you as &lt;b&gt;Bo&lt;/b&gt;");
+        refused(
+            &sign_in(&desk, &provider, &claims).await,
+            403,
+            "knows you as &lt;b&gt;Bo&lt;/b&gt;",
+        );
     }
     assert!(users(&desk).await.is_empty());
     let agent = json!({"sub": "1", "name": "Bo", "groups": ["desk"]});
@@ -168,9 +174,8 @@ async fn who_has_no_role_is_not_let_in_and_who_lost_it_not_again() {
     let cookie = cookie(&reply, "deskhand_session").unwrap();
     let lost = json!({"sub": "1", "name": "Bo", "groups": []});
     refused(&sign_in(&desk, &provider, &lost).await, 403, "gives you no role here");
-    let ask = async || {
-        desk.ask("GET", "/v1/session", &[("cookie", &cookie)], &Value::Null).await.status
-    };
+    let ask =
+        async || desk.ask("GET", "/v1/session", &[("cookie", &cookie)], &Value::Null).await.status;
     assert_eq!(ask().await, 200, "a session lasts until its time is up");
     clock.advance(SignedDuration::from_hours(12));
     assert_eq!(ask().await, 401);
@@ -279,7 +284,8 @@ async fn nobody_is_sent_elsewhere_and_secrets_of_a_sign_in_are_kept_as_hashes() 
     let (desk, _) = desk(provider.issuer(), true).await;
     for evil in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F%5Cevil.example"] {
         let (sent, cookie) = go(&desk, evil).await;
-        let query = provider.approve(&sent, &json!({"sub": "1", "groups": "desk"}), Signed::Rightly);
+        let query =
+            provider.approve(&sent, &json!({"sub": "1", "groups": "desk"}), Signed::Rightly);
         assert_eq!(back(&desk, &cookie, &query).await.header("location"), "/", "{evil}");
     }
     let (sent, cookie) = go(&desk, "%2Ftry%3Fa%3D%3Cb%3E").await;
@@ -328,14 +334,18 @@ async fn a_provider_that_is_down_or_babbles_leaves_the_password() {
 async fn where_passwords_are_off_admins_keep_theirs() {
     let (desk, _) = desk("http://127.0.0.1:1", false).await;
     for scope in [Scope::Agent, Scope::Lead, Scope::Admin] {
-        let made = desk.accounts.put_user(WorkspaceId::main(), scope.to_string(), PASSWORD, vec![scope]);
+        let made =
+            desk.accounts.put_user(WorkspaceId::main(), scope.to_string(), PASSWORD, vec![scope]);
         made.await.unwrap();
         let body = json!({"user": scope.name(), "password": PASSWORD});
         let status = desk.post_to("/v1/session", &body).await.status;
         assert_eq!(status, if scope == Scope::Admin { 200 } else { 401 }, "{scope}");
     }
     let page = desk.get("/sign-in").await.text();
-    assert!(page.contains("Administrators: with a password") && !page.contains("<details class=\"ways\" open"));
+    assert!(
+        page.contains("Administrators: with a password")
+            && !page.contains("<details class=\"ways\" open")
+    );
 }
 
 #[tokio::test]

@@ -299,14 +299,20 @@ pub(super) const WORDS: Words = Words {
     sign_out_there: |name| format!("Auch bei {name} abmelden"),
     provider_help: |name| format!("{name} sagt, wer Sie sind und was Sie hier dürfen."),
     provider_down: |name| {
-        format!("{name} ist gerade nicht erreichbar. Versuchen Sie es bald noch einmal; den Grund nennt das Protokoll.")
+        format!(
+            "{name} ist gerade nicht erreichbar. Versuchen Sie es bald noch einmal; den Grund nennt das Protokoll."
+        )
     },
     provider_cancelled: |name| format!("Die Anmeldung bei {name} wurde abgebrochen."),
     provider_refused: |name| {
-        format!("Die Antwort von {name} hält der Prüfung nicht stand, Sie sind nicht angemeldet. Versuchen Sie es noch einmal; bleibt es dabei, nennt das Protokoll den Grund.")
+        format!(
+            "Die Antwort von {name} hält der Prüfung nicht stand, Sie sind nicht angemeldet. Versuchen Sie es noch einmal; bleibt es dabei, nennt das Protokoll den Grund."
+        )
     },
     no_role: |name, who| {
-        format!("{name} kennt Sie als {who} und gibt Ihnen hier keine Rolle. Bitten Sie die Verwaltung um eine.")
+        format!(
+            "{name} kennt Sie als {who} und gibt Ihnen hier keine Rolle. Bitten Sie die Verwaltung um eine."
+        )
     },
     decided_meanwhile: |who, status| {
         format!("{who} hat inzwischen entschieden: {status}. Was Sie geschrieben haben, bleibt.")

@@ -299,10 +299,14 @@ pub(super) const WORDS: Words = Words {
     },
     provider_cancelled: |name| format!("The sign-in at {name} was cancelled."),
     provider_refused: |name| {
-        format!("What {name} answered does not hold, so you are not signed in. Try again; if it stays so, the log says why.")
+        format!(
+            "What {name} answered does not hold, so you are not signed in. Try again; if it stays so, the log says why."
+        )
     },
     no_role: |name, who| {
-        format!("{name} knows you as {who}, and gives you no role here. Ask your administrator for one.")
+        format!(
+            "{name} knows you as {who}, and gives you no role here. Ask your administrator for one."
+        )
     },
     decided_meanwhile: |who, status| {
         format!("{who} has decided this meanwhile: {status}. What you typed is kept.")

@@ -50,7 +50,15 @@ export class CompanySso {
       }],
       claims: { openid: ["sub"], profile: ["name"], groups: ["groups"] },
       cookies: { keys: ["only for tests"] },
-      features: { devInteractions: { enabled: false } },
+      features: {
+        devInteractions: { enabled: false },
+        rpInitiatedLogout: {
+          logoutSource: (context, form) => {
+            context.type = "html";
+            context.body = `<!doctype html><html lang="en"><title>Leave</title>${form}<button form="op.logoutForm" name="logout" value="yes">Leave</button>`;
+          },
+        },
+      },
       findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, ...PEOPLE[id] }) }),
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       // Nobody is asked whether the company's own service may know them.

@@ -32,7 +32,7 @@ pub(in crate::console) fn page(visit: &Visit, ways: &Ways<'_>) -> Markup {
             @if let (Some(leave), Some(name)) = (ways.leave, ways.provider) {
                 p role="status" {
                     (w.signed_out) " "
-                    a href=(leave) rel="noreferrer" { ((w.sign_out_there)(name)) }
+                    a href=(leave) { ((w.sign_out_there)(name)) }
                 }
             }
             @if let Some(name) = ways.provider {

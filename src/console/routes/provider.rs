@@ -15,12 +15,15 @@ use crate::identity::IdentityError;
 
 /// The cookie that ties a sign-in to the browser that began it.
 const COOKIE: &str = "deskhand_sign_in";
+/// Bytes of a place to come back to, which is kept meanwhile.
+const MAX_NEXT: usize = 2000;
 /// Letters of a provider's error that are logged.
 const MAX_ERROR: usize = 64;
 
 pub(super) async fn begin(Shared(state): Shared<State>, parts: Parts) -> Answer {
     let fields = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
-    let next = own_place(fields.get("next"));
+    let next = Some(own_place(fields.get("next"))).filter(|next| next.len() <= MAX_NEXT);
+    let next = next.unwrap_or("/");
     let visit = returning_to(&parts, next);
     let Some(accounts) = state.accounts.get() else {
         return Err(visit.fail(ErrorCode::NotReady));

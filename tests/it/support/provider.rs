@@ -116,7 +116,7 @@ impl TestProvider {
 
     /// Somebody signs in who was sent here by this address. Returns what their browser brings back.
     pub(crate) fn approve(&self, sent: &str, claims: &Value, signed: Signed) -> String {
-        self.approve_and_tell(sent, claims, &Value::Null, signed)
+        self.approve_and_tell(sent, claims, &json!({ "sub": claims["sub"] }), signed)
     }
 
     /// The same where a part is told only when it is asked for.

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::access::Accounts;
+use crate::access::{Accounts, Provided};
 use crate::config::{Config, IndexKind, WriterKind};
 use crate::domain::{Clock, Entropy, IdSource};
+use crate::identity::{Provider, Roles, Settings};
 use crate::index::{EmbeddedIndex, ExternalIndex, QdrantIndex, QdrantSettings, TicketIndex};
 use crate::inference::{Embedder, Inference};
 use crate::model::{
@@ -155,6 +156,32 @@ pub fn reports(config: &Config) -> Reports {
 /// The accounts in a store.
 pub fn accounts(store: Arc<dyn Store>) -> Accounts {
     Accounts::new(store, Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemEntropy))
+}
+
+/// The same, for those who sign in: with whom people come from, where something is configured.
+///
+/// # Errors
+/// The secret's file cannot be read, or an address is none.
+pub fn doors(config: &Config, store: Arc<dyn Store>) -> Result<Accounts> {
+    let accounts = accounts(store);
+    let sign_in = &config.sign_in;
+    if !sign_in.has_provider() {
+        return Ok(accounts);
+    }
+    let settings = Settings {
+        name: sign_in.shown_name(),
+        issuer: sign_in.issuer.clone(),
+        client_id: sign_in.client_id.clone(),
+        client_secret: config
+            .client_secret()
+            .with_context(|| format!("{}", sign_in.client_secret_file.display()))?,
+        scopes: sign_in.scopes.split_whitespace().map(str::to_owned).collect(),
+        public_url: config.server.public_url.clone(),
+        roles: Roles { claim: sign_in.roles_claim.clone(), values: sign_in.roles() },
+    };
+    let provider = Provider::new(settings, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
+    let workspace = sign_in.desk().context("sign_in.workspace is no desk's name")?;
+    Ok(accounts.provided(Provided { provider, workspace }, sign_in.passwords))
 }
 
 /// An index, and the same where it has to be told of every change.

@@ -14,12 +14,13 @@
 //! | | [`config`], [`lifecycle`] | settings in layers; tracked tasks, soft and hard shutdown |
 //! | | [`reports`] | back-tests of exports that people upload, one at a time |
 //! | 6 | [`triage`] | **the service**: assess, decide, draft, import |
-//! | | [`access`] | who may come in: keys, users, sessions |
+//! | | [`access`] | who may come in: keys, users, people from a provider, sessions |
 //! | | [`backtest`] | how well labels would have been told on a desk's own history |
 //! | | [`sample`] | the built-in history of an invented company |
 //! | 5 | [`index`] | the resolved tickets most like a vector |
 //! | 4 | [`store`] | the system of record: use cases, one transaction each |
 //! | | [`inference`] | the encoder behind a queue: lanes, batches, overload as an answer |
+//! | | [`identity`] | a provider that says who somebody is, if people come from one |
 //! | | [`writing`] | a language model that rewrites drafts, if one is wanted |
 //! | 3 | [`model`] | model files, tokenizer, the encoder and its kernels |
 //! | | [`classify`] | **labels with honest probabilities**: views, stacking, promises, bundles |
@@ -49,6 +50,7 @@ pub mod domain;
 pub mod drafts;
 pub mod exports;
 pub mod http;
+pub mod identity;
 pub mod index;
 pub mod inference;
 pub mod judge;

@@ -1,8 +1,10 @@
-//! Who may come in: API keys, users with passwords, and their sessions.
+//! Who may come in: API keys, users with passwords or from a provider, and their sessions.
 //!
 //! A key is `dh_`, its public id, and 32 random bytes; the store has a hash of the latter, so a
 //! key is shown once. Passwords are hashed with argon2id. While nobody has a key or a password, an
 //! installation that only this computer can reach is open.
+
+mod arrivals;
 
 use std::sync::Arc;
 
@@ -17,7 +19,10 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::domain::{Clock, Entropy, IdSource, KeyId, Scope, Scopes, UserId, WorkspaceId};
-use crate::store::{KeyRecord, Membership, Session, Store, StoreError, UserRecord};
+use crate::identity::IdentityError;
+use crate::store::{KeyRecord, Membership, Session, Store, StoreError, UserRecord, WayIn};
+
+pub use arrivals::{ATTEMPT_LASTS, Beginning, Outcome, Provided, Return};
 
 /// How long a session lasts.
 pub const SESSION_LASTS: SignedDuration = SignedDuration::from_hours(12);
@@ -37,6 +42,12 @@ pub enum AccessError {
     /// A password that is too short or too long.
     #[error("a password has at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD} bytes")]
     Password,
+    /// A password for somebody who signs in through a provider.
+    #[error("they sign in through the provider, which gives them their name and role")]
+    NoPassword,
+    /// The provider cannot be reached, or what it says does not hold.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The machine gave no randomness, or hashing failed.
     #[error("secrets could not be made: {0}")]
     Secret(String),
@@ -65,6 +76,8 @@ pub struct Accounts {
     ids: Arc<dyn IdSource>,
     entropy: Arc<dyn Entropy>,
     turns: Semaphore,
+    provided: Option<Provided>,
+    passwords: bool,
 }
 
 /// A session that has just begun.
@@ -84,15 +97,29 @@ impl Accounts {
         ids: Arc<dyn IdSource>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { store, clock, ids, entropy, turns: Semaphore::new(SIGN_INS) }
+        let turns = Semaphore::new(SIGN_INS);
+        Self { store, clock, ids, entropy, turns, provided: None, passwords: true }
     }
 
-    /// Whether anybody has, or had, a key or a password: then everybody needs one.
+    /// The same where people come from a provider as well; `passwords` says whether others than
+    /// admins may still sign in with one.
+    #[must_use]
+    pub fn provided(self, provided: Provided, passwords: bool) -> Self {
+        Self { provided: Some(provided), passwords, ..self }
+    }
+
+    /// Whether anybody may sign in with a password, not admins only.
+    pub fn passwords(&self) -> bool {
+        self.passwords
+    }
+
+    /// Whether anybody has, or had, a key or a password, or comes from a provider: then everybody
+    /// needs one.
     ///
     /// # Errors
     /// The store failed.
     pub async fn required(&self) -> Result<bool, AccessError> {
-        Ok(self.store.has_accounts().await?)
+        Ok(self.provided.is_some() || self.store.has_accounts().await?)
     }
 
     /// Makes a key. Returns its record and its text, which is shown once and kept nowhere.
@@ -153,7 +180,8 @@ impl Accounts {
     /// Adds a user, or changes one's password and scopes.
     ///
     /// # Errors
-    /// The password is too short or too long, the store failed, or hashing did.
+    /// The password is too short or too long, the user signs in through a provider, the store
+    /// failed, or hashing did.
     pub async fn put_user(
         &self,
         workspace: WorkspaceId,
@@ -174,15 +202,15 @@ impl Accounts {
             id: UserId::new(self.ids.next()),
             workspace,
             name,
-            password_hash,
+            way_in: WayIn::Password(password_hash),
             scopes: Scopes::new(scopes),
             created_at: self.clock.now(),
         };
-        Ok(self.store.put_user(&user).await?)
+        if self.store.put_user(&user).await? { Ok(()) } else { Err(AccessError::NoPassword) }
     }
 
     /// Begins a session if name and password fit. An unknown name takes as long as a wrong
-    /// password.
+    /// password, and so does somebody who has none or may not use it.
     ///
     /// # Errors
     /// The store failed, or hashing did.
@@ -198,21 +226,32 @@ impl Accounts {
             return Ok(None);
         }
         let user = self.store.user(name).await?;
-        let known = user.as_ref().map_or(NOBODY, |u| &u.password_hash).to_owned();
+        let user = user.filter(|user| self.passwords || user.scopes.allow(Scope::Admin));
+        let known = match user.as_ref().map(|user| &user.way_in) {
+            Some(WayIn::Password(hash)) => hash.clone(),
+            Some(WayIn::Provider { .. }) | None => NOBODY.to_owned(),
+        };
         let given = password.to_owned();
         let _turn = self.turns.acquire().await.map_err(|e| failed(e.to_string()))?;
         let check = tokio::task::spawn_blocking(move || {
             Argon2::default().verify_password(given.as_bytes(), known.as_str()).is_ok()
         });
         let fits = check.await.map_err(|e| failed(e.to_string()))?;
-        let Some(user) = user.filter(|_| fits) else { return Ok(None) };
+        match user.filter(|_| fits) {
+            Some(user) => Ok(Some(self.begin_session(user).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A new session, whatever the browser had before.
+    async fn begin_session(&self, user: UserRecord) -> Result<SignedIn, AccessError> {
         let (token, csrf) = (self.random_text()?, self.random_text()?);
         let now = self.clock.now();
         let expires_at = now.saturating_add(SESSION_LASTS).unwrap_or(Timestamp::MAX);
         self.store.add_session(&hash(&token), user.id, &csrf, expires_at).await?;
         let UserRecord { name, workspace, scopes, .. } = user;
         let session = Session { user: name, workspace, scopes, csrf, expires_at };
-        Ok(Some(SignedIn { token, session }))
+        Ok(SignedIn { token, session })
     }
 
     /// The session that a browser's token belongs to.
@@ -229,6 +268,15 @@ impl Accounts {
     /// The store failed.
     pub async fn desks(&self, user: &str) -> Result<Vec<Membership>, AccessError> {
         Ok(self.store.memberships(user).await?)
+    }
+
+    /// Whether a user comes from a provider.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn is_provided(&self, user: &str) -> Result<bool, AccessError> {
+        let user = self.store.user(user).await?;
+        Ok(user.is_some_and(|user| matches!(user.way_in, WayIn::Provider { .. })))
     }
 
     /// Moves a session to another desk. Returns whether its user may work there.

@@ -165,7 +165,7 @@ impl Server {
         telemetry::init(&config.log);
         let figures = telemetry::figures();
         let store = app::store(&config).await?;
-        let accounts = app::accounts(Arc::clone(&store));
+        let accounts = app::doors(&config, Arc::clone(&store))?;
         let open = config.server.listen.ip().is_loopback();
         refuse_strangers(&config, open, &accounts).await?;
         let listener = TcpListener::bind(config.server.listen).await.with_context(|| {
@@ -182,6 +182,8 @@ impl Server {
             text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect()
         };
         let origins = list(&settings.cors_origins).into_iter().filter_map(|o| o.try_into().ok());
+        let mut hosts = list(&settings.hosts);
+        hosts.extend(settings.public_host());
         let state = State {
             triage: Arc::clone(&triage),
             accounts: Arc::new(OnceLock::from(Arc::new(accounts))),
@@ -195,7 +197,7 @@ impl Server {
             },
             rate_limit: RateLimit::per_minute(settings.requests_per_minute).map(Arc::new),
             sign_ins: Arc::default(),
-            hosts: list(&settings.hosts).into(),
+            hosts: hosts.into(),
             origins: origins.collect(),
             metrics: figures,
         };

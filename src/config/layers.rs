@@ -10,8 +10,13 @@ use super::{Config, DEFAULTS};
 const PREFIX: &str = "DESKHAND__";
 
 /// Settings that are never shown.
-const SECRETS: [(&str, &str); 3] =
-    [("data", "postgres_url"), ("index", "qdrant_api_key"), ("model", "hub_token")];
+const SECRETS: [(&str, &str); 5] = [
+    ("data", "postgres_url"),
+    ("drafts", "api_key"),
+    ("index", "qdrant_api_key"),
+    ("model", "hub_token"),
+    ("sign_in", "client_secret"),
+];
 
 /// One thing that is wrong with one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -277,8 +282,27 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
-        let layers = Layers::new().file("f", "[model]\nhub_token = \"hf_abc\"\n");
-        assert!(!layers.to_toml().contains("hf_abc"));
-        assert!(!format!("{:?}", layers.build().unwrap()).contains("hf_abc"));
+        for (section, key) in SECRETS {
+            let file = format!("[{section}]\n{key} = \"s3cr3t\"\n");
+            let layers = Layers::new().file("f", &file);
+            assert!(!layers.to_toml().contains("s3cr3t"), "{section}.{key}");
+            assert!(
+                !format!("{:?}", layers.build().unwrap()).contains("s3cr3t"),
+                "{section}.{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_setting_that_is_a_secret_is_known_as_one() {
+        let defaults = Layers::new().values;
+        for (section, keys) in &defaults {
+            for key in keys.as_table().unwrap().keys() {
+                // A secret may come from a file, and nothing else may.
+                if let Some(key) = key.strip_suffix("_file") {
+                    assert!(SECRETS.contains(&(section, key)), "{section}.{key}");
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! layers are reported at once.
 
 mod layers;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Fault, Layers};
+pub use sign_in::SignIn;
 
 use crate::triage::Policy;
 
@@ -20,6 +22,8 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 pub struct Config {
     /// The HTTP server.
     pub server: Server,
+    /// How people sign in.
+    pub sign_in: SignIn,
     /// Where data is kept.
     pub data: Data,
     /// What finds similar tickets.
@@ -43,6 +47,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Names that requests may come by, besides this computer's own; separated by commas.
     pub hosts: String,
+    /// The address that browsers know the console by.
+    pub public_url: String,
     /// Origins whose pages may call the API; separated by commas.
     pub cors_origins: String,
     /// Longest request body.
@@ -57,6 +63,13 @@ pub struct Server {
     pub requests_per_minute: u32,
     /// Time for requests in flight after a signal.
     pub shutdown_grace_seconds: u64,
+}
+
+impl Server {
+    /// The name in `public_url`, which requests may come by too.
+    pub fn public_host(&self) -> Option<String> {
+        reqwest::Url::parse(&self.public_url).ok()?.host_str().map(str::to_owned)
+    }
 }
 
 /// `[data]`
@@ -210,6 +223,12 @@ impl Config {
             }
         };
         let server = &self.server;
+        check(
+            server.public_url.is_empty() || sign_in::is_origin(&server.public_url),
+            "server.public_url",
+            "expected an address such as https://desk.example.com, without a path; http is for \
+             this computer alone",
+        );
         check(server.max_body_bytes >= 1024, "server.max_body_bytes", "expected at least 1024");
         check(
             server.request_timeout_seconds >= 1,
@@ -217,6 +236,7 @@ impl Config {
             "expected at least 1",
         );
         check(server.max_connections >= 1, "server.max_connections", "expected at least 1");
+        self.sign_in.check(server, &mut check);
         let origin = |o: &str| o.starts_with("http://") || o.starts_with("https://");
         let origins = server.cors_origins.split(',').map(str::trim);
         check(
@@ -289,6 +309,15 @@ impl Config {
     /// The file cannot be read.
     pub fn postgres_url(&self) -> std::io::Result<Option<String>> {
         secret(&self.data.postgres_url, &self.data.postgres_url_file)
+    }
+
+    /// What proves to the provider of identities that it is this service, from the setting or its
+    /// file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn client_secret(&self) -> std::io::Result<Option<String>> {
+        secret(&self.sign_in.client_secret, &self.sign_in.client_secret_file)
     }
 
     /// The key of the endpoint that rewrites drafts, from the setting or its file.

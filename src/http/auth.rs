@@ -64,12 +64,21 @@ impl SignIns {
     /// There were too many.
     pub fn take(&self, name: &str) -> Result<(), u64> {
         let digest = Sha256::digest(name);
-        let counter = &self.0[usize::from(digest[0]) % self.0.len()];
-        match counter {
-            Some(limit) => limit.take("").map(drop),
-            None => Ok(()),
-        }
+        let counter = &self.names[usize::from(digest[0]) % self.names.len()];
+        take_one(counter.as_ref())
     }
+
+    /// Takes one sign-in that begins at a provider, or says in how many seconds to come back.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn take_beginning(&self) -> Result<(), u64> {
+        take_one(self.beginnings.as_ref())
+    }
+}
+
+fn take_one(counter: Option<&RateLimit>) -> Result<(), u64> {
+    counter.map_or(Ok(()), |limit| limit.take("").map(drop))
 }
 
 /// Lets in whoever may, or says what is missing; counts the request; tells what is left.

@@ -278,8 +278,12 @@ impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::Store(error) => TriageError::from(error).into(),
-            AccessError::Password => Self::from(ErrorCode::InvalidField).detail(error.to_string()),
-            AccessError::Secret(_) => Self::from(ErrorCode::Internal).source(&error),
+            AccessError::Password | AccessError::NoPassword => {
+                Self::from(ErrorCode::InvalidField).detail(error.to_string())
+            }
+            AccessError::Identity(_) | AccessError::Secret(_) => {
+                Self::from(ErrorCode::Internal).source(&error)
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ use crate::triage::Triage;
 
 /// Attempts to sign in that one user has in a minute.
 const SIGN_INS_A_MINUTE: u32 = 10;
+/// Sign-ins that may begin at a provider in a minute, of everybody together.
+const BEGINNINGS_A_MINUTE: u32 = 600;
 
 /// What handlers share. Clones are cheap.
 #[derive(Clone)]
@@ -69,13 +71,19 @@ pub struct State {
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
-/// Holds back those who guess passwords. Names fall into a fixed number of counters, so that
-/// invented ones take no memory.
-pub struct SignIns([Option<RateLimit>; 64]);
+/// Holds back those who guess passwords, and those who begin sign-ins that never end. Names fall
+/// into a fixed number of counters, so that invented ones take no memory.
+pub struct SignIns {
+    names: [Option<RateLimit>; 64],
+    beginnings: Option<RateLimit>,
+}
 
 impl Default for SignIns {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| RateLimit::per_minute(SIGN_INS_A_MINUTE)))
+        Self {
+            names: std::array::from_fn(|_| RateLimit::per_minute(SIGN_INS_A_MINUTE)),
+            beginnings: RateLimit::per_minute(BEGINNINGS_A_MINUTE),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{KeyRecord, Membership, Session, StoreError, UserRecord};
+use super::{Arrival, KeyRecord, Membership, Session, SignInAttempt, StoreError, UserRecord};
 use crate::domain::{KeyId, UserId, WorkspaceId};
 
 /// Accounts: keys, users, sessions. Of the installation, not of a workspace.
@@ -27,8 +27,27 @@ pub trait Access: Send + Sync {
     /// Notes that a key has been used.
     async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Adds a user, or gives a known one another password and other scopes; sessions end then.
-    async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError>;
+    /// Adds a user with a password, or gives a known one another password and other scopes;
+    /// sessions end then. Returns whether that was done: somebody who signs in through a provider
+    /// never gets a password.
+    async fn put_user(&self, user: &UserRecord) -> Result<bool, StoreError>;
+
+    /// Adds the account of somebody who comes from a provider, or brings the name, the desk and
+    /// the scopes of a known one up to date; sessions stay. Who somebody is, issuer and subject
+    /// say. Where another account has the name already, a number is put behind it.
+    async fn put_arrival(&self, user: &UserRecord) -> Result<Arrival, StoreError>;
+
+    /// Remembers a sign-in that begins at a provider.
+    async fn add_attempt(&self, attempt: &SignInAttempt) -> Result<(), StoreError>;
+
+    /// Takes a sign-in that has come back in time, to the browser that began it; nobody can take
+    /// it a second time.
+    async fn take_attempt(
+        &self,
+        state_hash: &[u8],
+        browser_hash: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<SignInAttempt>, StoreError>;
 
     /// A user by name.
     async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError>;

@@ -29,10 +29,10 @@ pub use lists::Lists;
 pub use reports::{Reports, WriteReports};
 pub use sql::{Dialect, SqlStore};
 pub use types::{
-    ActiveBundle, Answer, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts, EntryChange,
-    EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow, Pending,
-    PolicySettings, Session, StoredDecision, StoredSuggestion, StoredTicket, SuggestionFilter,
-    TicketHead, UserRecord, WorkspaceSettings,
+    ActiveBundle, Answer, Arrival, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts,
+    EntryChange, EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow,
+    Pending, PolicySettings, Session, SignInAttempt, StoredDecision, StoredSuggestion,
+    StoredTicket, SuggestionFilter, TicketHead, UserRecord, WayIn, WorkspaceSettings,
 };
 
 /// What a store can answer besides success.

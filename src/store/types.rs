@@ -403,14 +403,54 @@ pub struct UserRecord {
     pub id: UserId,
     /// Whose desk it opens.
     pub workspace: WorkspaceId,
-    /// What they sign in with.
+    /// What they are called, and sign in with if they have a password. No two have the same.
     pub name: String,
-    /// Argon2id, as a PHC string.
-    pub password_hash: String,
+    /// How they sign in.
+    pub way_in: WayIn,
     /// What they may do.
     pub scopes: Scopes,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// How somebody signs in: one way, and no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WayIn {
+    /// With a password: its argon2id hash, as a PHC string.
+    Password(String),
+    /// Through a provider of identities.
+    Provider {
+        /// Which.
+        issuer: String,
+        /// Who, for that provider.
+        subject: String,
+    },
+}
+
+/// What became of somebody's account when they came from their provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The account as it is now.
+    pub user: UserRecord,
+    /// As it was; none if it is new.
+    pub before: Option<UserRecord>,
+}
+
+/// A sign-in that has begun at a provider and has not come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInAttempt {
+    /// A hash of what must come back with the browser.
+    pub state_hash: Vec<u8>,
+    /// A hash of what the browser keeps, so that no other one can bring it back.
+    pub browser_hash: Vec<u8>,
+    /// What the provider's token must name.
+    pub nonce: String,
+    /// What proves to the provider that the same service asks.
+    pub verifier: String,
+    /// Where somebody goes afterwards.
+    pub next: String,
+    /// Until when it may come back.
+    pub expires_at: Timestamp,
 }
 
 /// A desk that a user may work at.

@@ -1,4 +1,5 @@
-// The console in a real browser. One server for all of it; the parts run in this order.
+// The console in a real browser. One server for all of it, but for sign-in through a provider; the
+// parts run in this order.
 
 import { after, before } from "node:test";
 
@@ -6,6 +7,7 @@ import { agents } from "./agents.mjs";
 import { leads } from "./leads.mjs";
 import { looks } from "./looks.mjs";
 import { reports } from "./reports.mjs";
+import { signIn } from "./sign_in.mjs";
 import { speed } from "./speed.mjs";
 import { troubles } from "./troubles.mjs";
 import { World } from "./support.mjs";
@@ -20,3 +22,4 @@ speed(world);
 leads(world);
 reports(world);
 looks(world);
+signIn();

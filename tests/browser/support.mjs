@@ -19,21 +19,23 @@ const shots = join(out, "shots");
 rmSync(shots, { recursive: true, force: true });
 mkdirSync(shots, { recursive: true });
 
+// What the server says once it can answer.
+const READY = { demo: "Stop it with Ctrl-C", serve: " ready " };
+
 // Everything of one run: a server on a folder of its own, and a browser.
 export class World {
-  async start() {
+  async start({ command = "demo", listen = "127.0.0.1:0", env = {}, users = ["agent", "lead", "admin", "colleague"] } = {}) {
     this.data = mkdtempSync(join(tmpdir(), "deskhand-browser-"));
-    const shared = { env: { ...process.env, DESKHAND__MODEL__OFFLINE: "true" } };
+    const shared = { env: { ...process.env, DESKHAND__MODEL__OFFLINE: "true", ...env } };
     const run = (args, input = "") =>
       execFileSync(process.env.DESKHAND_BIN, [...args, "--data", this.data], { ...shared, input, stdio: ["pipe", "pipe", "ignore"] }).toString();
-    for (const scope of ["agent", "lead", "admin"]) run(["users", "set", scope, "--scope", scope], PASSWORD);
-    run(["users", "set", "colleague", "--scope", "agent"], PASSWORD);
+    for (const user of users) run(["users", "set", user, "--scope", user === "colleague" ? "agent" : user], PASSWORD);
     this.key = run(["keys", "create", "browser", "--scope", "triage"]).trim();
-    this.server = spawn(process.env.DESKHAND_BIN, ["demo", "--listen", "127.0.0.1:0", "--data", this.data], { ...shared, stdio: ["ignore", "ignore", "pipe"] });
+    this.server = spawn(process.env.DESKHAND_BIN, [command, "--listen", listen, "--data", this.data], { ...shared, stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     this.server.stderr.on("data", (bytes) => { said += bytes; });
     const until = Date.now() + PATIENCE;
-    while (!said.includes("Stop it with Ctrl-C")) {
+    while (!said.includes(READY[command])) {
       assert(this.server.exitCode === null && Date.now() < until, `not ready: ${said}`);
       await pause(100);
     }
@@ -62,7 +64,8 @@ export class World {
     // Whether to approve with fields left open: yes.
     page.on("dialog", (dialog) => { if (dialog.type() === "confirm") dialog.accept(); });
     const faults = [];
-    const mine = (url) => url.startsWith(this.address) || url.startsWith("data:") || url === "about:blank";
+    const friends = [this.address, ...(this.friends ?? [])];
+    const mine = (url) => friends.some((friend) => url.startsWith(friend)) || url.startsWith("data:") || url === "about:blank";
     context.on("request", (request) => { if (!mine(request.url())) faults.push(`third-party request: ${request.url()}`); });
     context.on("weberror", (error) => faults.push(`script error: ${error.error()}`));
     page.on("console", (message) => {

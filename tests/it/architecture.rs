@@ -7,7 +7,7 @@ const STOREYS: [&[&str]; 7] = [
     &["domain"],
     &["text", "judge"],
     &["model", "classify", "exports", "drafts"],
-    &["inference", "store", "writing"],
+    &["inference", "store", "writing", "identity"],
     &["index"],
     &["triage", "access", "backtest", "sample"],
     &["http", "config", "lifecycle", "reports"],
@@ -17,7 +17,7 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 15] = [
     ("axum", &["http", "console"]),
     ("maud", &["console"]),
     ("candle_core", &["model"]),
@@ -29,6 +29,7 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("qdrant_client", &["index"]),
     ("tonic", &["index"]),
     ("argon2", &["access"]),
+    ("openidconnect", &["identity"]),
     ("utoipa", &["domain", "http"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["app", "cli", "main"]),

@@ -27,6 +27,7 @@ mod memory;
 mod openapi;
 mod qdrant;
 mod sessions;
+mod sign_in;
 mod store;
 mod support;
 mod taxonomy;

@@ -2,6 +2,7 @@
 //! what only one of them can get wrong stands in `store/sqlite.rs` and `store/postgres.rs`.
 
 mod access;
+mod arrivals;
 mod articles;
 mod entries;
 mod erasure;
@@ -91,6 +92,8 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     access::keys_open_until_they_are_revoked(&*store).await;
     access::users_and_their_sessions_come_and_go(&*store).await;
     access::a_user_works_at_the_desks_they_joined(&*store).await;
+    arrivals::who_comes_from_a_provider_is_known_by_its_name_for_them(&*store).await;
+    arrivals::a_sign_in_comes_back_once_to_its_browser_and_in_time(&store).await;
     store.close().await;
 }
 

@@ -6,6 +6,7 @@ mod imports;
 mod keys;
 mod labels;
 mod policy;
+mod provider;
 mod quality;
 mod queue;
 mod reports;
@@ -21,6 +22,7 @@ use axum::routing::{get, post};
 
 use super::presence::Presence;
 use crate::http::State;
+use crate::identity::CALLBACK;
 use crate::reports::Reports;
 
 /// The routes of uploads, which take as long as they take.
@@ -58,6 +60,8 @@ pub(super) fn routes(reports: Arc<Reports>) -> Router<State> {
         .route("/keys/revoke", post(keys::revoke))
         .route("/audit", get(audit::show))
         .route("/sign-in", get(session::ask).post(session::sign_in))
+        .route("/sign-in/provider", get(provider::begin))
+        .route(CALLBACK, get(provider::callback))
         .route("/sign-out", post(session::sign_out))
         .route("/preferences", post(session::prefer))
         .route("/desks", get(session::desks).post(session::switch))

@@ -10,6 +10,7 @@ use crate::access::SignedIn;
 use crate::console::desk::{
     Answer, Fields, LANGUAGE, Page, Posted, THEME, form, own_place, see_other,
 };
+use crate::console::pages::sign_in::Ways;
 use crate::console::pages::{self, Theme, Visit};
 use crate::console::words;
 use crate::domain::WorkspaceId;
@@ -23,7 +24,7 @@ use crate::triage::TriageError;
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 365);
 
 /// Goes on to another page, with cookies.
-fn go_with(place: &str, cookies: impl IntoIterator<Item = String>) -> Response {
+pub(super) fn go_with(place: &str, cookies: impl IntoIterator<Item = String>) -> Response {
     let mut response = see_other(place);
     for cookie in cookies.into_iter().filter_map(|c| HeaderValue::try_from(c).ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -39,7 +40,38 @@ pub(super) async fn ask(Shared(state): Shared<State>, parts: Parts) -> Response 
         return see_other(next);
     }
     let visit = Visit::new(&parts, None);
-    Visit::html(&parts.headers, pages::sign_in::page(&visit, next, "", None))
+    let mut ways = ways(&state, next);
+    let leave = state.accounts.get().and_then(|accounts| accounts.provider()?.sign_out_url());
+    ways.leave = leave.as_deref().filter(|_| fields.filled("out").is_some());
+    Visit::html(&parts.headers, pages::sign_in::page(&visit, &ways))
+}
+
+/// The ways in that there are.
+fn ways<'a>(state: &'a State, next: &'a str) -> Ways<'a> {
+    let accounts = state.accounts.get();
+    Ways {
+        next,
+        provider: accounts.and_then(|accounts| accounts.provider()).map(|p| p.name()),
+        passwords: accounts.is_none_or(|accounts| accounts.passwords()),
+        ..Ways::default()
+    }
+}
+
+/// The sign-in page, saying why somebody is not in.
+pub(super) fn refused(
+    state: &State,
+    visit: &Visit,
+    next: &str,
+    status: StatusCode,
+    said: &str,
+) -> Response {
+    again(visit, status, &Ways { refused: Some(said), ..ways(state, next) })
+}
+
+fn again(visit: &Visit, status: StatusCode, ways: &Ways<'_>) -> Response {
+    let mut response = Visit::html(&HeaderMap::new(), pages::sign_in::page(visit, ways));
+    *response.status_mut() = status;
+    response
 }
 
 pub(super) async fn sign_in(Shared(state): Shared<State>, request: Request) -> Answer {
@@ -54,10 +86,7 @@ pub(super) async fn sign_in(Shared(state): Shared<State>, request: Request) -> A
     let (user, next) = (fields.get("user"), own_place(fields.get("next")));
     let w = visit.words;
     let again = |status: StatusCode, refused: &str| {
-        let page = pages::sign_in::page(&visit, next, user, Some(refused));
-        let mut response = Visit::html(&HeaderMap::new(), page);
-        *response.status_mut() = status;
-        response
+        again(&visit, status, &Ways { user, refused: Some(refused), ..ways(&state, next) })
     };
     if let Err(seconds) = state.sign_ins.take(user) {
         return Err(again(StatusCode::TOO_MANY_REQUESTS, &(w.too_many_attempts)(seconds)));
@@ -75,10 +104,15 @@ pub(super) async fn sign_out(
     posted: Posted<may::Triage>,
 ) -> Answer {
     let visit = posted.page.visit;
+    let mut place = "/sign-in";
     if let (Some(accounts), Some(token)) = (state.accounts.get(), session_token(&headers)) {
-        accounts.sign_out(token).await.map_err(|error| visit.fail(ApiError::from(error)))?;
+        let failed = |error| visit.fail(ApiError::from(error));
+        if accounts.is_provided(&visit.name).await.map_err(failed)? {
+            place = "/sign-in?out=1";
+        }
+        accounts.sign_out(token).await.map_err(failed)?;
     }
-    Ok(go_with("/sign-in", [ended_cookie()]))
+    Ok(go_with(place, [ended_cookie()]))
 }
 
 /// Anybody may, also who is not signed in; it changes nothing but two cookies.

@@ -19,6 +19,10 @@ pub(super) const WORDS: Words = Words {
     sign_in: "Anmelden",
     sign_out: "Abmelden",
     sign_in_help: "Konten legt die Verwaltung mit „deskhand users set“ an.",
+    or_password: "Oder mit einem Passwort",
+    admins_password: "Verwaltung: mit einem Passwort",
+    signed_out: "Hier sind Sie abgemeldet.",
+    provider_stale: "Diese Anmeldung hat zu lange gedauert, wurde schon verwendet oder begann in einem anderen Browser oder unter einer anderen Adresse. Bitte beginnen Sie neu.",
     wrong_password: "Name und Passwort passen nicht zusammen.",
     name: "Name",
     password: "Passwort",
@@ -287,6 +291,28 @@ pub(super) const WORDS: Words = Words {
     left_alone: |n| format!("{n} hatten sich geändert und blieben, wie sie sind."),
     too_many_attempts: |s| {
         format!("Zu viele Versuche für dieses Konto. In {s} s erneut versuchen.")
+    },
+    too_many_sign_ins: |s| {
+        format!("Zu viele melden sich gerade an. Versuchen Sie es in {s} s noch einmal.")
+    },
+    sign_in_with: |name| format!("Mit {name} anmelden"),
+    sign_out_there: |name| format!("Auch bei {name} abmelden"),
+    provider_help: |name| format!("{name} sagt, wer Sie sind und was Sie hier dürfen."),
+    provider_down: |name| {
+        format!(
+            "{name} ist gerade nicht erreichbar. Versuchen Sie es bald noch einmal; den Grund nennt das Protokoll."
+        )
+    },
+    provider_cancelled: |name| format!("Die Anmeldung bei {name} wurde abgebrochen."),
+    provider_refused: |name| {
+        format!(
+            "Die Antwort von {name} hält der Prüfung nicht stand, Sie sind nicht angemeldet. Versuchen Sie es noch einmal; bleibt es dabei, nennt das Protokoll den Grund."
+        )
+    },
+    no_role: |name, who| {
+        format!(
+            "{name} kennt Sie als {who} und gibt Ihnen hier keine Rolle. Bitten Sie die Verwaltung um eine."
+        )
     },
     decided_meanwhile: |who, status| {
         format!("{who} hat inzwischen entschieden: {status}. Was Sie geschrieben haben, bleibt.")

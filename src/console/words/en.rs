@@ -19,6 +19,10 @@ pub(super) const WORDS: Words = Words {
     sign_in: "Sign in",
     sign_out: "Sign out",
     sign_in_help: "Your administrator makes accounts with “deskhand users set”.",
+    or_password: "Or with a password",
+    admins_password: "Administrators: with a password",
+    signed_out: "You are signed out here.",
+    provider_stale: "This sign-in took too long, has been used already, or began in another browser or under another address. Please begin again.",
     wrong_password: "User and password do not fit.",
     name: "Name",
     password: "Password",
@@ -286,6 +290,24 @@ pub(super) const WORDS: Words = Words {
     done_approved: |n| if n == 1 { "Approved.".to_owned() } else { format!("{n} approved.") },
     left_alone: |n| format!("{n} had changed and were left as they are."),
     too_many_attempts: |s| format!("Too many attempts for this user. Try again in {s} s."),
+    too_many_sign_ins: |s| format!("Too many are signing in at once. Try again in {s} s."),
+    sign_in_with: |name| format!("Sign in with {name}"),
+    sign_out_there: |name| format!("Sign out of {name} as well"),
+    provider_help: |name| format!("{name} says who you are and what you may do here."),
+    provider_down: |name| {
+        format!("{name} cannot be reached at the moment. Try again soon; the log says why.")
+    },
+    provider_cancelled: |name| format!("The sign-in at {name} was cancelled."),
+    provider_refused: |name| {
+        format!(
+            "What {name} answered does not hold, so you are not signed in. Try again; if it stays so, the log says why."
+        )
+    },
+    no_role: |name, who| {
+        format!(
+            "{name} knows you as {who}, and gives you no role here. Ask your administrator for one."
+        )
+    },
     decided_meanwhile: |who, status| {
         format!("{who} has decided this meanwhile: {status}. What you typed is kept.")
     },

@@ -42,6 +42,10 @@ words! {
     sign_in
     sign_out
     sign_in_help
+    or_password
+    admins_password
+    signed_out
+    provider_stale
     wrong_password
     name
     password
@@ -305,6 +309,14 @@ words! {
     done_approved(usize)
     left_alone(usize)
     too_many_attempts(u64)
+    too_many_sign_ins(u64)
+    sign_in_with(&str)
+    sign_out_there(&str)
+    provider_help(&str)
+    provider_down(&str)
+    provider_cancelled(&str)
+    provider_refused(&str)
+    no_role(&str, &str)
     decided_meanwhile(&str, &str)
     others_look(&str)
 }

@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::SqlStore;
 use super::rows::{maybe_time, micros, time, uuid};
+use super::{SqlStore, arrivals};
 use crate::domain::{KeyId, Scopes, UserId, WorkspaceId};
-use crate::store::{Access, KeyRecord, Membership, Session, StoreError, UserRecord};
+use crate::store::{
+    Access, Arrival, KeyRecord, Membership, Session, SignInAttempt, StoreError, UserRecord, WayIn,
+};
 
 #[async_trait]
 impl Access for SqlStore {
@@ -74,24 +76,47 @@ impl Access for SqlStore {
         Ok(())
     }
 
-    async fn put_user(&self, user: &UserRecord) -> Result<(), StoreError> {
+    async fn put_user(&self, user: &UserRecord) -> Result<bool, StoreError> {
+        let WayIn::Password(password_hash) = &user.way_in else { return Ok(false) };
         let mut tx = self.write().await?;
-        sqlx::query(
+        let put = sqlx::query(
             "INSERT INTO users (id, workspace, name, password_hash, scopes, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (name) DO UPDATE SET workspace = excluded.workspace,
-                 password_hash = excluded.password_hash, scopes = excluded.scopes",
+                 password_hash = excluded.password_hash, scopes = excluded.scopes
+                 WHERE users.subject IS NULL",
         )
         .bind(&user.id.as_bytes()[..])
         .bind(user.workspace.as_str())
         .bind(self.dialect.text(&user.name))
-        .bind(&user.password_hash)
+        .bind(password_hash)
         .bind(user.scopes.to_string())
         .bind(user.created_at.as_microsecond())
         .execute(&mut *tx)
         .await?;
+        if put.rows_affected() == 0 {
+            return Ok(false);
+        }
         end_sessions(&mut tx, &self.dialect.text(&user.name)).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn put_arrival(&self, user: &UserRecord) -> Result<Arrival, StoreError> {
+        arrivals::put(self, user).await
+    }
+
+    async fn add_attempt(&self, attempt: &SignInAttempt) -> Result<(), StoreError> {
+        arrivals::add_attempt(self, attempt).await
+    }
+
+    async fn take_attempt(
+        &self,
+        state_hash: &[u8],
+        browser_hash: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<SignInAttempt>, StoreError> {
+        arrivals::take_attempt(self, state_hash, browser_hash, now).await
     }
 
     async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
@@ -269,12 +294,16 @@ fn key(row: &AnyRow) -> Result<KeyRecord, StoreError> {
     })
 }
 
-fn user(row: &AnyRow) -> Result<UserRecord, StoreError> {
+pub(super) fn user(row: &AnyRow) -> Result<UserRecord, StoreError> {
+    let subject: Option<String> = row.try_get("subject")?;
     Ok(UserRecord {
         id: UserId::new(uuid(row, "id")?),
         workspace: workspace(row)?,
         name: row.try_get("name")?,
-        password_hash: row.try_get("password_hash")?,
+        way_in: match subject {
+            Some(subject) => WayIn::Provider { issuer: row.try_get("issuer")?, subject },
+            None => WayIn::Password(row.try_get("password_hash")?),
+        },
         scopes: scopes(row)?,
         created_at: time(row, "created_at")?,
     })

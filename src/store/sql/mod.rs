@@ -2,6 +2,7 @@
 //! schema's types, and in the few statements that a [`Dialect`] picks.
 
 mod access;
+mod arrivals;
 mod articles;
 mod erasure;
 mod lists;

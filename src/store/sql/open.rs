@@ -22,6 +22,7 @@ const SQLITE: History = &[
     (20, "queue", include_str!("../migrations/sqlite/0020_queue.sql")),
     (21, "memberships", include_str!("../migrations/sqlite/0021_memberships.sql")),
     (30, "reports", include_str!("../migrations/sqlite/0030_reports.sql")),
+    (31, "arrivals", include_str!("../migrations/sqlite/0031_arrivals.sql")),
 ];
 const POSTGRES: History = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -30,6 +31,7 @@ const POSTGRES: History = &[
     (20, "queue", include_str!("../migrations/postgres/0020_queue.sql")),
     (21, "memberships", include_str!("../migrations/postgres/0021_memberships.sql")),
     (30, "reports", include_str!("../migrations/postgres/0030_reports.sql")),
+    (31, "arrivals", include_str!("../migrations/postgres/0031_arrivals.sql")),
 ];
 
 /// SQLite's readers beside the one writer.

@@ -204,6 +204,12 @@ impl Work for SqlStore {
                      (SELECT token_hash FROM sessions WHERE expires_at <= $1
                       FOR UPDATE SKIP LOCKED)",
             ),
+            self.dialect.pick(
+                "DELETE FROM sign_in_attempts WHERE expires_at <= $1",
+                "DELETE FROM sign_in_attempts WHERE state_hash IN
+                     (SELECT state_hash FROM sign_in_attempts WHERE expires_at <= $1
+                      FOR UPDATE SKIP LOCKED)",
+            ),
         ] {
             sqlx::query(sql).bind(now.as_microsecond()).execute(&self.writer).await?;
         }

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use deskhand::domain::{KeyId, Scope, Scopes, UserId};
-use deskhand::store::{KeyRecord, Membership, Session, Store, UserRecord};
+use deskhand::store::{KeyRecord, Membership, Session, Store, UserRecord, WayIn};
 
 use super::{after, desk, fresh, now};
 
@@ -46,13 +46,13 @@ pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
         id: UserId::new(fresh()),
         workspace: desk("users"),
         name: name.to_owned(),
-        password_hash: "$argon2id$1".to_owned(),
+        way_in: WayIn::Password("$argon2id$1".to_owned()),
         scopes: Scopes::new(vec![Scope::Agent]),
         created_at: now(),
     };
     let (ann, other) = (user("ann"), user("Ärger 'x'"));
-    store.put_user(&other).await.unwrap();
-    store.put_user(&ann).await.unwrap();
+    assert!(store.put_user(&other).await.unwrap());
+    assert!(store.put_user(&ann).await.unwrap());
     assert!(store.has_accounts().await.unwrap());
     assert_eq!(store.users().await.unwrap(), [ann.clone(), other.clone()], "by name");
     assert_eq!(store.user("ann").await.unwrap(), Some(ann.clone()));
@@ -81,12 +81,12 @@ pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
     // Another password, other scopes, another desk: the same account, signed out everywhere.
     let changed = UserRecord {
         workspace: desk("elsewhere"),
-        password_hash: "$argon2id$2".to_owned(),
+        way_in: WayIn::Password("$argon2id$2".to_owned()),
         scopes: Scopes::new(vec![Scope::Admin]),
         created_at: after(1),
         ..user("ann")
     };
-    store.put_user(&changed).await.unwrap();
+    assert!(store.put_user(&changed).await.unwrap());
     let expected = UserRecord { id: ann.id, created_at: now(), ..changed };
     assert_eq!(store.user("ann").await.unwrap(), Some(expected.clone()));
     assert_eq!(open(&[2], 0).await, None);
@@ -113,11 +113,11 @@ pub(super) async fn a_user_works_at_the_desks_they_joined(store: &dyn Store) {
         id: UserId::new(fresh()),
         workspace: desk("home"),
         name: "joiner".to_owned(),
-        password_hash: "$argon2id$1".to_owned(),
+        way_in: WayIn::Password("$argon2id$1".to_owned()),
         scopes: Scopes::new(vec![Scope::Agent]),
         created_at: now(),
     };
-    store.put_user(&joiner).await.unwrap();
+    assert!(store.put_user(&joiner).await.unwrap());
     assert!(!store.add_membership("nobody", &member("hr", Scope::Lead)).await.unwrap());
     assert!(store.add_membership("joiner", &member("hr", Scope::Agent)).await.unwrap());
     assert!(store.add_membership("joiner", &member("hr", Scope::Lead)).await.unwrap());

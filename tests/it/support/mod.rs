@@ -6,6 +6,7 @@ mod http;
 mod hub;
 mod postgres;
 mod program;
+mod provider;
 mod qdrant;
 mod server;
 
@@ -43,6 +44,9 @@ pub(crate) use http::Reply;
 pub(crate) use hub::Hub;
 pub(crate) use postgres::TestDatabase;
 pub(crate) use program::{Program, RunningDemo, deskhand};
+pub(crate) use provider::{
+    CLIENT as PROVIDER_CLIENT, SECRET as PROVIDER_SECRET, Signed, TestProvider,
+};
 pub(crate) use qdrant::TestQdrant;
 pub(crate) use server::{Serving, serve};
 

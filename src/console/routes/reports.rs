@@ -59,7 +59,7 @@ pub(super) async fn show(
     Extension(reports): Service,
     Page { desk, visit }: Page<may::Lead>,
 ) -> Answer {
-    let id = id(&visit, &name)?;
+    let id = id(&name).map_err(|error| visit.fail(error))?;
     let found = desk.triage.store().report(&desk.caller.workspace, id).await;
     let found = found.map_err(|error| visit.fail(TriageError::from(error)))?;
     let report = found.ok_or_else(|| visit.fail(ErrorCode::NotFound))?.as_of(visit.now);
@@ -205,7 +205,7 @@ pub(super) async fn cancel(
     posted: Posted<may::Lead>,
 ) -> Answer {
     let Page { desk, visit } = posted.page;
-    let id = id(&visit, &name)?;
+    let id = id(&name).map_err(|error| visit.fail(error))?;
     let cancelled = reports.cancel(&desk.triage, &desk.caller, id).await;
     cancelled.map_err(|error| visit.fail(error))?;
     Ok(see_other(&format!("/reports/{id}")))
@@ -217,7 +217,7 @@ pub(super) async fn delete(
     posted: Posted<may::Lead>,
 ) -> Answer {
     let Page { desk, visit } = posted.page;
-    let id = id(&visit, &name)?;
+    let id = id(&name).map_err(|error| visit.fail(error))?;
     let deleted = reports.delete(&desk.triage, &desk.caller, id).await;
     deleted.map_err(|error| visit.fail(error))?;
     Ok(see_other("/reports?deleted=1"))
@@ -278,7 +278,7 @@ async fn stored(
     visit: &Visit,
     name: &str,
 ) -> Result<(String, Report), Response> {
-    let id = id(visit, name)?;
+    let id = id(name).map_err(|error| visit.fail(error))?;
     let content = desk.triage.store().report_content(&desk.caller.workspace, id).await;
     let content = content.map_err(|error| visit.fail(TriageError::from(error)))?;
     let content = content.ok_or_else(|| visit.fail(ErrorCode::NotFound))?;
@@ -289,6 +289,7 @@ async fn stored(
     Ok((content, report))
 }
 
-fn id(visit: &Visit, name: &str) -> Result<ReportId, Response> {
-    name.parse().map_err(|_| visit.fail(ErrorCode::NotFound))
+/// The report that a path names.
+fn id(name: &str) -> Result<ReportId, ErrorCode> {
+    name.parse().map_err(|_| ErrorCode::NotFound)
 }

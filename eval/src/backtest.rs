@@ -15,7 +15,7 @@ use deskhand::judge::gate::Gate;
 use serde::Serialize;
 
 use crate::desk::{ModelArgs, Silent};
-use crate::output::{bar, line};
+use crate::output::{bar, follow, line};
 
 /// Exit status where a gate is not met.
 const GATE: u8 = 3;
@@ -152,10 +152,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             &words,
             &parts,
             settings,
-            &|done, of| {
-                progress.set_length(of as u64);
-                progress.set_position(done as u64);
-            },
+            &follow(&progress),
         )?;
         progress.finish_and_clear();
         let described = args.regime == RegimeArg::Described;

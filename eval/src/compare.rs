@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::desk::{ModelArgs, Silent};
-use crate::output::{Bars, bar, line, note};
+use crate::output::{Bars, bar, follow, line, note};
 use crate::report::load::{self, Exports};
 
 /// Exit status where a gate is not met.
@@ -261,10 +261,7 @@ impl Asked<'_> {
             self.words,
             self.parts,
             settings,
-            &|done, of| {
-                progress.set_length(of as u64);
-                progress.set_position(done as u64);
-            },
+            &follow(&progress),
         )?;
         progress.finish_and_clear();
         Ok(answers.top().into_iter().map(Some).collect())

@@ -27,6 +27,14 @@ pub(crate) fn bar(total: usize, message: &'static str) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// Keeps a bar at the step that is done, of so many.
+pub(crate) fn follow(bar: &ProgressBar) -> impl Fn(usize, usize) + Sync {
+    |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    }
+}
+
 /// An import on a bar.
 pub(crate) struct ImportBar(pub(crate) ProgressBar);
 

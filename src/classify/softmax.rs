@@ -13,6 +13,8 @@ const BATCH: usize = 8;
 /// out of a public set's training part: there more passes, and L-BFGS, came to the same.
 const STEP: f32 = 20.0;
 const PASSES: usize = 6;
+/// Where there are few tickets, passes go on until there were so many steps.
+const STEPS: usize = 4_000;
 /// Tickets times classes that all passes together look at, about; there is always one pass.
 const EFFORT: usize = 24_000_000;
 /// A class that a ticket says less of is not moved by it.
@@ -30,8 +32,8 @@ pub(super) fn fit(
     let mut weights = vec![0.0_f32; classes * width];
     let mut bias = vec![0.0_f32; classes];
     let cells = (rows.len() * classes).max(1);
-    let passes = (EFFORT / cells).clamp(1, PASSES);
     let batches = rows.len().div_ceil(BATCH);
+    let passes = (EFFORT / cells).min(PASSES.max(STEPS / batches.max(1))).max(1);
     let decay = 1.0 / (COST * rows.len().max(1) as f32);
     // All weights are to be multiplied by it: shrinking them is one product a batch.
     let mut scale = 1.0_f32;

@@ -270,9 +270,10 @@ impl Triage {
         let now = self.parts.clock.now();
         let id = suggestion.ticket_id;
         suggestion.ticket_id = tx.put_ticket(id, ticket, &suggestion.language, now).await?;
-        let before = match known {
-            false if suggestion.ticket_id == id => EntryRow::default(),
-            _ => self.entry(tx, suggestion.ticket_id).await?,
+        let before = if known || suggestion.ticket_id != id {
+            self.entry(tx, suggestion.ticket_id).await?
+        } else {
+            EntryRow::default()
         };
         let entry = EntryRow { vector, terms: Some(terms), subject, ..before };
         let promise = self.put_entry(tx, suggestion.ticket_id, &entry, entry.listed).await?;

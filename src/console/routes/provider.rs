@@ -11,7 +11,7 @@ use crate::access::{ATTEMPT_LASTS, AccessError, Outcome, Return};
 use crate::console::desk::{Answer, Fields, encoded, own_place};
 use crate::console::pages::Visit;
 use crate::http::{ApiError, ErrorCode, State, cookie, session_cookie, set_cookie};
-use crate::identity::IdentityError;
+use crate::identity::{IdentityError, Provider};
 
 /// The cookie that ties a sign-in to the browser that began it.
 const COOKIE: &str = "deskhand_sign_in";
@@ -59,7 +59,7 @@ pub(super) async fn callback(Shared(state): Shared<State>, parts: Parts) -> Answ
     };
     let ended = accounts.finish(back).await.map_err(|e| visit.fail(ApiError::from(e)))?;
     let w = visit.words;
-    let name = accounts.provider().map(|provider| provider.name()).unwrap_or_default();
+    let name = accounts.provider().map(Provider::name).unwrap_or_default();
     let refuse = |next: &str, status, said: &str| {
         let visit = returning_to(&parts, next);
         refused(&state, &visit, next, status, said)
@@ -93,7 +93,7 @@ fn returning_to(parts: &Parts, next: &str) -> Visit {
 /// The sign-in page, saying what is wrong with the provider; the log says why.
 fn failed(state: &State, visit: &Visit, next: &str, error: &IdentityError) -> Response {
     tracing::warn!(%error, "a sign-in through the provider failed");
-    let name = state.accounts.get().and_then(|accounts| accounts.provider()).map(|p| p.name());
+    let name = state.accounts.get().and_then(|accounts| accounts.provider()).map(Provider::name);
     let name = name.unwrap_or_default();
     let w = visit.words;
     let (status, said) = match error {

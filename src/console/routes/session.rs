@@ -18,6 +18,7 @@ use crate::http::{
     ApiError, DESK_COOKIE, ErrorCode, State, ended_cookie, may, session_cookie, session_token,
     set_cookie, visitor,
 };
+use crate::identity::Provider;
 use crate::triage::TriageError;
 
 /// How long a browser remembers a preference.
@@ -51,7 +52,7 @@ fn ways<'a>(state: &'a State, next: &'a str) -> Ways<'a> {
     let accounts = state.accounts.get();
     Ways {
         next,
-        provider: accounts.and_then(|accounts| accounts.provider()).map(|p| p.name()),
+        provider: accounts.and_then(|accounts| accounts.provider()).map(Provider::name),
         passwords: accounts.is_none_or(|accounts| accounts.passwords()),
         ..Ways::default()
     }

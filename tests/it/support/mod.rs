@@ -246,7 +246,7 @@ impl Desk {
         let reports = Arc::new(Reports::new(folder.path().join("uploads"), setup.reports));
         let router = router(state, console::routes(&reports));
         let workspace = WorkspaceId::main();
-        Self { triage, accounts, workspace, clock, router, reports, folder }
+        Self { triage, workspace, accounts, clock, router, reports, folder }
     }
 
     /// A desk that remembers these tickets.

@@ -324,6 +324,8 @@ async fn only_leads_of_the_desk_and_forms_of_ours_reach_a_report() {
     let hr = WorkspaceId::try_from("hr".to_owned()).unwrap();
     let member = Membership { workspace: hr, scopes: Scopes::new(vec![Scope::Lead]) };
     desk.triage.store().add_membership("agent", &member).await.unwrap();
+    // New rights end the sessions that were there.
+    let agent = Browser::signed_in(&desk, "agent").await;
     for (workspace, expected) in [("main", 403), ("hr", 404)] {
         agent.post(&desk, "/desks", &[("desk", workspace)]).await;
         for part in ["", "/page", "/report.json", "/report.html", "/worklist.csv"] {

@@ -11,6 +11,7 @@ pub mod fetch;
 mod engine;
 mod hub;
 pub mod manifest;
+mod quick;
 pub mod simd;
 pub mod tokenize;
 mod weights;

@@ -2,6 +2,7 @@
 //! candle-transformers has them, with the tokenizer and the chat template of the file itself.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::{Content, Value};
@@ -11,6 +12,8 @@ use candle_transformers::generation::LogitsProcessor;
 use candle_transformers::models::{quantized_llama, quantized_qwen2, quantized_qwen3};
 use minijinja::value::Value as Told;
 use minijinja::{Environment, ErrorKind, State, context};
+
+use super::quick::quickened;
 
 /// Why a model could not be loaded or does not write.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,27 @@ enum Net {
     Qwen3(quantized_qwen3::ModelWeights),
 }
 
+const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
+
+impl Net {
+    fn read(
+        family: &str,
+        content: Content,
+        file: &mut (impl Read + Seek),
+        device: &Device,
+    ) -> candle_core::Result<Self> {
+        Ok(match family {
+            "llama" => {
+                Self::Llama(quantized_llama::ModelWeights::from_gguf(content, file, device)?)
+            }
+            "qwen2" => {
+                Self::Qwen2(quantized_qwen2::ModelWeights::from_gguf(content, file, device)?)
+            }
+            _ => Self::Qwen3(quantized_qwen3::ModelWeights::from_gguf(content, file, device)?),
+        })
+    }
+}
+
 /// A loaded model. One answer at a time.
 pub struct LanguageModel {
     net: Net,
@@ -107,7 +131,7 @@ impl LanguageModel {
         let file = |source| WriterError::File { path: shown.clone(), source };
         let format = |reason: String| WriterError::Format { path: shown.clone(), reason };
         let mut reader = File::open(path).map_err(file)?;
-        let bytes = reader.metadata().map_err(file)?.len();
+        let mut bytes = reader.metadata().map_err(file)?.len();
         let content = Content::read(&mut reader).map_err(|e| format(e.to_string()))?;
         let text = |key: &str| match content.metadata.get(key) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -130,31 +154,25 @@ impl LanguageModel {
         stops.extend(end.as_ref().map(|e| e.0));
         let context = number(&format!("{family}.context_length")).unwrap_or(2048) as usize;
         let device = Device::Cpu;
-        let load = |e: candle_core::Error| format(e.to_string());
-        let net = match family.as_str() {
-            "llama" => Net::Llama(
-                quantized_llama::ModelWeights::from_gguf(content, &mut reader, &device)
-                    .map_err(load)?,
-            ),
-            "qwen2" => Net::Qwen2(
-                quantized_qwen2::ModelWeights::from_gguf(content, &mut reader, &device)
-                    .map_err(load)?,
-            ),
-            "qwen3" => Net::Qwen3(
-                quantized_qwen3::ModelWeights::from_gguf(content, &mut reader, &device)
-                    .map_err(load)?,
-            ),
-            other => {
-                let reason = format!("expected llama, qwen2 or qwen3, found {other:?}");
-                return Err(format(reason));
+        if !FAMILIES.contains(&family.as_str()) {
+            return Err(format(format!("expected one of {FAMILIES:?}, found {family:?}")));
+        }
+        let net = match quickened(&content, &mut reader) {
+            Ok(None) => Net::read(&family, content, &mut reader, &device),
+            Ok(Some(mut quick)) => {
+                bytes = quick.get_ref().len() as u64;
+                Content::read(&mut quick)
+                    .and_then(|content| Net::read(&family, content, &mut quick, &device))
             }
+            Err(error) => Err(error),
         };
+        let net = net.map_err(|e| format(e.to_string()))?;
         let name = |token: Option<(u32, String)>| token.map(|t| t.1).unwrap_or_default();
         let special = (name(begin), name(end));
         Ok(Self { net, tokenizer, template, special, stops, context, bytes, device })
     }
 
-    /// The length of the file: about what is read from memory for each token.
+    /// The model's length in memory: about what is read for each token.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -115,6 +115,13 @@ export function agents(world) {
     await page.waitForURL(`**/suggestions/${made[1].id}**`);
     const rejected = await world.suggestion(made[2].id);
     assert.deepEqual([rejected.status, rejected.decision.reason], ["rejected", "not_needed"]);
+    // The way back leads past what took its place.
+    await page.goBack();
+    await page.waitForURL(`**/suggestions/${made[2].id}**`);
+    await page.waitForSelector("text=Rejected");
+    await page.goForward();
+    await page.waitForURL(`**/suggestions/${made[1].id}**`);
+    await page.waitForSelector("#decision");
     // Skip, and back to the queue.
     await press("s");
     await page.waitForURL(`**/suggestions/${made[0].id}**`);

@@ -24,26 +24,32 @@ export function speed(world) {
       loads.push(await page.evaluate(() => performance.getEntriesByType("navigation")[0].domInteractive));
     }
     await page.locator(".row .subject a").first().click();
-    const steps = [];
-    for (let n = 0; n < 7; n++) {
-      await page.waitForLoadState("domcontentloaded");
-      await page.waitForSelector("#decision");
-      const before = page.url();
-      const start = performance.now();
-      await page.keyboard.press("s");
-      await page.waitForURL((url) => url.href !== before, { waitUntil: "domcontentloaded" });
-      steps.push(performance.now() - start);
-    }
-    const approvals = [];
-    for (let n = 0; n < 5; n++) {
-      await page.waitForLoadState("domcontentloaded");
-      await page.waitForSelector("#decision");
-      const before = page.url();
-      const start = performance.now();
-      await page.keyboard.press("a");
-      await page.waitForURL((url) => url.href !== before, { waitUntil: "domcontentloaded" });
-      approvals.push(performance.now() - start);
-    }
+    await page.waitForLoadState("networkidle");
+    // From the key until the next ticket is painted, by the browser's own clock. The next ticket
+    // takes this one's place, so the page that hears the key sees the end as well.
+    const times = async (key, often) => {
+      const times = [];
+      for (let n = 0; n < often; n++) {
+        await page.waitForSelector("#decision");
+        await page.evaluate(() => {
+          const shown = document.querySelector("#decision");
+          let pressed;
+          addEventListener("keydown", (event) => { pressed = event.timeStamp; }, { capture: true, once: true });
+          globalThis.painted = new Promise((painted) => {
+            new MutationObserver((_, observer) => {
+              if (shown.isConnected || !document.querySelector("#decision")) return;
+              observer.disconnect();
+              requestAnimationFrame(() => setTimeout(() => painted(performance.now() - pressed)));
+            }).observe(document.body, { childList: true });
+          });
+        });
+        await page.keyboard.press(key);
+        times.push(await page.evaluate(() => globalThis.painted));
+      }
+      return times;
+    };
+    const steps = await times("s", 7);
+    const approvals = await times("a", 5);
     t.diagnostic(`first page: ${(bytes / 1000).toFixed(1)} kB over the wire; interactive after ${median(loads).toFixed(0)} ms; skip to next ${median(steps).toFixed(0)} ms; approve to next ${median(approvals).toFixed(0)} ms (medians)`);
     assert(bytes < 100_000, `${bytes} bytes`);
     // Generous: machines that run tests are busy. The figures above are what counts.

@@ -1,6 +1,6 @@
 // The entry: every page's keys, and what its own scripts add.
 
-import { $, $$, again, key, page, press, sheet, whileLooking, words } from "./core.js";
+import { $, $$, again, eachPage, key, page, press, sheet, whileLooking, words } from "./core.js";
 import { imports } from "./imports.js";
 import { policy } from "./policy.js";
 import { queue } from "./queue.js";
@@ -9,9 +9,6 @@ import { ticket } from "./ticket.js";
 
 // All are there when the page is: nobody presses a key into the void.
 const scripts = { queue, ticket, policy, imports, report, reports };
-
-$("#show-keys").hidden = false;
-$("#show-keys").addEventListener("click", sheet);
 
 // A form that is sent once is sent once.
 document.addEventListener("submit", (event) => {
@@ -23,10 +20,6 @@ document.addEventListener("submit", (event) => {
 });
 // Coming back to a page finds its forms usable.
 addEventListener("pageshow", () => $$("form[data-sending]").forEach((form) => delete form.dataset.sending));
-
-for (const select of $$(".preferences select")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
-}
 
 if (page === "try") {
   const form = $("#try");
@@ -52,5 +45,12 @@ if (page === "import") {
   });
 }
 
-scripts[page]?.();
-key("q", words.key_queue, () => press("q") || location.assign("/"));
+eachPage(() => {
+  $("#show-keys").hidden = false;
+  $("#show-keys").addEventListener("click", sheet);
+  for (const select of $$(".preferences select")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+  scripts[page]?.();
+  key("q", words.key_queue, () => press("q") || location.assign("/"));
+});

@@ -67,17 +67,56 @@ export async function again() {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+// What is heard and done for a page ends when another takes its place.
+let begin;
+let stay = new AbortController();
+export const whileHere = () => stay.signal;
+export function eachPage(work) { begin = work; begin(); }
+
+// Whether another page needs the same style and scripts, and says the same words in the same session.
+function alike(other) {
+  const kind = (of) => [of.body.dataset.page, of.body.dataset.csrf, of.body.dataset.words, $("[rel=stylesheet]", of)?.href];
+  return String(kind(other)) === String(kind(document));
+}
+
+// Goes to a page. One like this takes its place, without style and scripts being read again, which
+// is most of the time that going there takes.
+export async function turn(address) {
+  $("main").setAttribute("aria-busy", "true");
+  const response = await fetch(address).catch(() => null);
+  const html = response?.ok && response.headers.get("content-type")?.startsWith("text/html");
+  const next = html && new DOMParser().parseFromString(await response.text(), "text/html");
+  if (!next || !alike(next)) { location.assign(address); return; }
+  stay.abort();
+  stay = new AbortController();
+  keys.length = 0;
+  etag = null;
+  history.pushState(null, "", response.url);
+  here = location.pathname;
+  document.title = next.title;
+  body.replaceChildren(...next.body.childNodes);
+  scrollTo({ top: 0, behavior: "instant" });
+  $("main").focus({ preventScroll: true });
+  begin();
+}
+
+// Back and forward, over pages that took each other's place.
+let here = location.pathname;
+addEventListener("popstate", () => { if (location.pathname !== here) location.reload(); });
+
 // Calls `work` every so many milliseconds while somebody looks.
 export function whileLooking(milliseconds, work) {
+  const signal = whileHere();
   let timer = null;
   const go = async () => {
     timer = null;
     if (document.visibilityState === "visible") await work();
-    timer ??= setTimeout(go, milliseconds);
+    if (!signal.aborted) timer ??= setTimeout(go, milliseconds);
   };
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible" && timer) { clearTimeout(timer); go(); }
-  });
+  }, { signal });
+  signal.addEventListener("abort", () => clearTimeout(timer));
   timer = setTimeout(go, milliseconds);
 }
 

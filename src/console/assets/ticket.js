@@ -1,6 +1,6 @@
 // One ticket: keys, editing, what is sent, who else is here. Nothing that was typed is lost.
 
-import { $, $$, Unsent, csrf, element, key, memory, note, post, press, say, whileLooking, words } from "./core.js";
+import { $, $$, Unsent, csrf, element, key, memory, note, post, press, say, turn, whileHere, whileLooking, words } from "./core.js";
 import { difference } from "./difference.js";
 
 export function ticket() {
@@ -9,6 +9,7 @@ export function ticket() {
   const kept = `deskhand.typed.${id}`;
   const chosen = form ? $$("select[data-suggested]", form) : [];
   const reply = form?.elements.reply;
+  let leaving = false;
 
   if (location.search.includes("done=")) {
     const query = new URLSearchParams(location.search);
@@ -35,6 +36,15 @@ export function ticket() {
   key("s j", words.key_skip, () => press("s"));
   key("u", words.key_undo, () => press("u"));
   key("o", words.key_original, () => press("o"));
+
+  for (const link of $$('a[data-key="s"]')) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      leaving = true;
+      turn(link.href);
+    });
+  }
 
   // A cited ticket is pointed out where it stands.
   for (const sentence of $$(".sentence")) {
@@ -165,7 +175,7 @@ export function ticket() {
     try {
       // Its buttons are called `action`, which hides the form's own.
       const { ok, status, content } = await post(sent.getAttribute("action"), fields);
-      if (ok) { memory.forget(kept); leaving = true; location.assign(content.next); return; }
+      if (ok) { memory.forget(kept); leaving = true; turn(content.next); return; }
       again();
       if (status === 401) {
         remember();
@@ -190,7 +200,6 @@ export function ticket() {
 
   // Who else is here, and whether the suggestion still is what this page shows.
   const me = Math.random().toString(36).slice(2);
-  let leaving = false;
 
   async function look() {
     const answer = await post(`/suggestions/${id}/presence`, { page: me }).catch(() => null);
@@ -206,9 +215,12 @@ export function ticket() {
     }
   }
 
+  function leave() {
+    navigator.sendBeacon(`/suggestions/${id}/presence`, new URLSearchParams({ page: me, leave: "1", csrf }));
+  }
+
   look();
   whileLooking(5000, look);
-  addEventListener("pagehide", () => {
-    navigator.sendBeacon(`/suggestions/${id}/presence`, new URLSearchParams({ page: me, leave: "1", csrf }));
-  });
+  addEventListener("pagehide", leave, { signal: whileHere() });
+  whileHere().addEventListener("abort", leave);
 }

@@ -169,7 +169,7 @@ fn form(visit: &Visit, view: &TicketView) -> Markup {
     html! {
         form #decision method="post" action={ "/suggestions/" (s.id) "/decision" }
             data-id=(s.id) data-version=(view.stored.version)
-            data-next=(next(view)) data-placeholders=(placeholders.join("\n")) {
+            data-placeholders=(placeholders.join("\n")) {
             (csrf(visit))
             input type="hidden" name="version" value=(view.stored.version);
             input type="hidden" name="query" value=(view.query);

@@ -3,12 +3,12 @@
 use axum::http::{HeaderMap, Uri};
 use jiff::SignedDuration;
 
-use crate::console::desk::{Answer, Fields, Page, Posted, encoded, own_place, see_other};
+use crate::console::desk::{Answer, Fields, Page, Posted, own_place, see_other};
 use crate::console::pages::Visit;
 use crate::console::pages::queue::{self as view, Asked, Done, QueueView, decision_name};
 use crate::console::words::Words;
 use crate::domain::{Action, Decision, Labels, Status, SuggestionId, Taxonomy};
-use crate::http::may;
+use crate::http::{Desk, may};
 use crate::store::{Pending, StoreError, SuggestionFilter};
 use crate::triage::{Receipt, TriageError, Verdict};
 
@@ -158,17 +158,17 @@ pub(super) async fn bulk(posted: Posted<may::Agent>) -> Answer {
         }
     }
     if approved.is_empty() && left == 0 {
-        return Ok(see_other(&format!("/?{}", asked_again(&fields))));
+        return Ok(see_other(&format!("/?{}", asked_again(&fields).query())));
     }
     let ids = approved.join(".");
-    let query = asked_again(&fields);
+    let query = asked_again(&fields).query();
     let and = if query.is_empty() { "" } else { "&" };
     Ok(see_other(&format!("/?{query}{and}done=approve&ids={ids}&left={left}")))
 }
 
 /// The list that a form was sent from.
-pub(super) fn asked_again(fields: &Fields) -> String {
-    asked(&Fields::read(fields.get("query").as_bytes())).query()
+pub(super) fn asked_again(fields: &Fields) -> Asked {
+    asked(&Fields::read(fields.get("query").as_bytes()))
 }
 
 /// A suggestion's id and the version that was seen.
@@ -197,36 +197,39 @@ pub(super) async fn undo(posted: Posted<may::Agent>) -> Answer {
     Ok(see_other(&place))
 }
 
-/// Goes on to the next one of a list: the one behind, or else the first.
+/// Goes on to the next one of a list.
 pub(super) async fn next(uri: Uri, page: Page<may::Agent>) -> Answer {
     let Page { desk, visit } = page;
     let fields = Fields::read(uri.query().unwrap_or_default().as_bytes());
-    let mut asked = asked(&fields);
+    let after = fields.get("after").parse().ok();
+    let place = behind(&desk, &visit, asked(&fields), after, fields.filled("priority")).await;
+    place.map(|place| see_other(&place)).map_err(|error| visit.fail(TriageError::from(error)))
+}
+
+/// Where the next one of a list is, seen from one with this number and priority: the one behind, or
+/// else the first. The list itself where there is no other.
+pub(super) async fn behind<S>(
+    desk: &Desk<S>,
+    visit: &Visit,
+    mut asked: Asked,
+    after: Option<i64>,
+    priority: Option<&str>,
+) -> Result<String, StoreError> {
     asked.status = None;
-    let after: Option<i64> = fields.get("after").parse().ok();
     let (store, workspace) = (desk.triage.store(), &desk.caller.workspace);
-    let find = async {
-        let taxonomy = desk.triage.taxonomy(workspace).await?;
-        let mut filter = filter(&asked, &taxonomy, visit.now);
-        filter.limit = 1;
-        let first = filter.clone();
-        filter.before = after;
-        filter.before_rank = Some(filter.rank(fields.filled("priority")));
-        let behind = store.suggestions(workspace, &filter).await?.items.pop();
-        match behind {
-            Some(found) => Ok::<_, StoreError>(Some(found)),
-            None => Ok(store.suggestions(workspace, &first).await?.items.pop()),
-        }
-    };
-    let found = find.await.map_err(|error| visit.fail(TriageError::from(error)))?;
-    let found = found.filter(|found| Some(found.seq) != after);
-    let said = ["done", "ids"]
-        .into_iter()
-        .filter_map(|name| fields.filled(name).map(|value| format!("{name}={}", encoded(value))));
-    let parts = Some(asked.query()).filter(|query| !query.is_empty());
-    let query = parts.into_iter().chain(said).collect::<Vec<_>>().join("&");
-    Ok(see_other(&match found {
+    let taxonomy = desk.triage.taxonomy(workspace).await?;
+    let mut filter = filter(&asked, &taxonomy, visit.now);
+    filter.limit = 1;
+    let first = filter.clone();
+    filter.before = after;
+    filter.before_rank = Some(filter.rank(priority));
+    let mut found = store.suggestions(workspace, &filter).await?.items.pop();
+    if found.is_none() {
+        found = store.suggestions(workspace, &first).await?.items.pop();
+    }
+    let query = asked.query();
+    Ok(match found.filter(|found| Some(found.seq) != after) {
         Some(found) => format!("/suggestions/{}?{query}", found.suggestion.id),
         None => format!("/?{query}"),
-    }))
+    })
 }

@@ -7,11 +7,11 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::queue::{asked, asked_again, done};
-use crate::console::desk::{Answer, Fields, Page, Posted, encoded, see_other, wants_json};
+use super::queue::{asked, asked_again, behind, done};
+use crate::console::desk::{Answer, Fields, Page, Posted, see_other, wants_json};
 use crate::console::pages::Visit;
 use crate::console::pages::suggested::{self, Source};
 use crate::console::pages::ticket::{self as view, TicketView, Typed, changed_reply};
@@ -137,12 +137,12 @@ pub(super) async fn decide(
     let action = verdict.action;
     let refused =
         match desk.triage.decide(&desk.caller, id, verdict, Some(version), Receipt::none()).await {
-            Ok(_) => return Ok(onwards(&headers, &fields, &stored, action)),
+            Ok(_) => return onwards(&desk, &visit, &headers, &fields, &stored, action).await,
             // An attempt whose answer was lost on the way: it is done, and by whom it was asked for.
             Err(TriageError::Stale { .. } | TriageError::AlreadyDecided { .. })
                 if was_done(&stored, &desk.caller.actor, action, version) =>
             {
-                return Ok(onwards(&headers, &fields, &stored, action));
+                return onwards(&desk, &visit, &headers, &fields, &stored, action).await;
             }
             Err(error) => error,
         };
@@ -173,26 +173,24 @@ fn was_done(stored: &StoredSuggestion, actor: &str, action: Action, version: i64
 }
 
 /// On to the next ticket.
-fn onwards(
+async fn onwards<S>(
+    desk: &Desk<S>,
+    visit: &Visit,
     headers: &HeaderMap,
     fields: &Fields,
     stored: &StoredSuggestion,
     action: Action,
-) -> Response {
-    let (id, query) = (stored.suggestion.id, asked_again(fields));
-    let priority = stored.suggestion.priority.label.as_deref().unwrap_or_default();
-    let and = if query.is_empty() { "" } else { "&" };
-    let next = format!(
-        "/next?after={}&priority={}{and}{query}&done={}&ids={id}",
-        stored.seq,
-        encoded(priority),
-        action.name()
-    );
-    if wants_json(headers) {
+) -> Answer {
+    let priority = stored.suggestion.priority.label.as_deref();
+    let place = behind(desk, visit, asked_again(fields), Some(stored.seq), priority).await;
+    let place = place.map_err(|error| visit.fail(TriageError::from(error)))?;
+    let and = if place.ends_with('?') { "" } else { "&" };
+    let next = format!("{place}{and}done={}&ids={}", action.name(), stored.suggestion.id);
+    Ok(if wants_json(headers) {
         Json(json!({ "next": next })).into_response()
     } else {
         see_other(&next)
-    }
+    })
 }
 
 /// Why a decision was refused, for the one who made it.

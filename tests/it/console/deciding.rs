@@ -91,9 +91,8 @@ async fn a_form_decides_and_goes_on_to_the_next() {
     let mut approve = all(&[("action", "approve"), ("version", "1")]);
     approve.push(("reply", draft));
     let sent = form(&desk, &format!("{path}/decision"), &[], &approve).await;
-    let next = desk.get(place(&sent)).await;
-    assert!(place(&next).starts_with(&format!("/suggestions/{}?done=approve", id(&first))));
-    let shown = desk.get(place(&next)).await.text();
+    assert!(place(&sent).starts_with(&format!("/suggestions/{}?done=approve", id(&first))));
+    let shown = desk.get(place(&sent)).await.text();
     assert!(shown.contains("Approved.") && shown.contains(&format!("value=\"{}\"", id(&second))));
     assert_eq!(status(&desk, &second).await, "approved", "what is sent as suggested is no edit");
     let undone = form(&desk, "/undo", &[], &[("id", &id(&second))]).await;

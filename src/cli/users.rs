@@ -7,7 +7,7 @@ use super::Common;
 use super::terminal::say;
 use crate::app;
 use crate::domain::{Scope, Scopes, WorkspaceId};
-use crate::store::Membership;
+use crate::store::{Membership, WayIn};
 
 /// Add, list and remove people who sign in with a password.
 #[derive(Debug, Subcommand)]
@@ -69,8 +69,13 @@ pub(super) async fn run(common: &Common, command: UsersCommand) -> Result<()> {
         }
         UsersCommand::List => {
             for user in store.users().await? {
+                let way = match &user.way_in {
+                    WayIn::Password(_) => "password",
+                    WayIn::Provider { issuer, .. } => issuer,
+                };
                 for desk in store.memberships(&user.name).await? {
-                    super::print(&format!("{}  {}  {}", user.name, desk.workspace, desk.scopes))?;
+                    let told = format!("{}  {}  {}  {way}", user.name, desk.workspace, desk.scopes);
+                    super::print(&told)?;
                 }
             }
         }

@@ -27,7 +27,7 @@ pub use import::{ImportRecord, ImportState, LineFault};
 pub use report::{Headline, ReportRecord, ReportState};
 pub use suggestion::{
     Alternative, Decision, Degraded, LabelDecision, ModelVersions, Ranking, Reason, Regime,
-    Similar, Suggestion, TeamDecision, Timings,
+    Similar, Suggestion, Support, TeamDecision, Timings,
 };
 pub use taxonomy::{Category, Taxonomy, TaxonomyError, Team};
 pub use ticket::{ExternalRef, Message, Neighbour, Outcome, ResolvedTicket, Ticket, TicketText};

@@ -70,8 +70,20 @@ pub struct LabelDecision {
     pub reason: Option<Reason>,
     /// What it rests on.
     pub regime: Regime,
+    /// What became of the tickets most like it; none where none of them has a label of this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<Support>,
     /// The next best labels, best first.
     pub alternatives: Vec<Alternative>,
+}
+
+/// How many of the most similar resolved tickets, 20 at most, have a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Support {
+    /// Those with this very label.
+    pub same: u32,
+    /// Those with any label of its field.
+    pub of: u32,
 }
 
 /// The answer for the team, with the part of the organisation it belongs to.

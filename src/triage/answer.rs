@@ -10,7 +10,8 @@ use super::recall::Recall;
 use super::vote::{self, Scored};
 use crate::classify::Query;
 use crate::domain::{
-    Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Taxonomy, TeamDecision,
+    Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Support, Taxonomy,
+    TeamDecision,
 };
 
 /// A class of at least so many tickets has been learned, not only met.
@@ -74,14 +75,15 @@ impl Question<'_> {
             &priority_prior,
         );
         let decided = |field, evidence| {
-            self.learned(field).map_or_else(
+            let decided = self.learned(field).map_or_else(
                 || {
                     let voted = decide(policy, evidence, self.circumstances);
                     // Where a precision is promised, a vote that was never measured keeps to it.
                     if self.trained.is_some() { unpromised(voted) } else { voted }
                 },
                 |learned| decide_learned(policy.suggest, &learned, self.circumstances),
-            )
+            );
+            LabelDecision { support: self.support(field, decided.label.as_deref()), ..decided }
         };
         let team = decided(LabelField::Team, &team);
         let department = team.label.as_deref().and_then(|label| taxonomy.team(label));
@@ -90,6 +92,16 @@ impl Question<'_> {
             decision: team,
         };
         (decided(LabelField::Category, &category), team, decided(LabelField::Priority, &priority))
+    }
+
+    /// What became of the tickets most like it.
+    fn support(&self, field: LabelField, suggested: Option<&str>) -> Option<Support> {
+        let mut support = Support { same: 0, of: 0 };
+        for known in self.neighbours.iter().filter_map(|n| label(&n.outcome, field)) {
+            support.of += 1;
+            support.same += u32::from(Some(known) == suggested);
+        }
+        (support.of > 0).then_some(support)
     }
 
     /// What the bundle, and what was decided since it was fitted, say of a field; `None` where it

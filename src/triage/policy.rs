@@ -110,6 +110,7 @@ fn decision(
         decision,
         reason,
         regime,
+        support: None,
         alternatives: labels.take(ALTERNATIVES).map(alternative).collect(),
     }
 }

@@ -172,6 +172,7 @@ mod tests {
             decision: if probability > 0.9 { Decision::Auto } else { Decision::Suggest },
             reason: None,
             regime: Regime::Trained,
+            support: None,
             alternatives: Vec::new(),
         }
     }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use deskhand::domain::{
     Alternative, Decision, ExternalRef, LabelDecision, Message, ModelVersions, Outcome, Reason,
-    Regime, Suggestion, SuggestionId, TeamDecision, Ticket, TicketId, TicketText, Timings,
+    Regime, Suggestion, SuggestionId, Support, TeamDecision, Ticket, TicketId, TicketText, Timings,
     WorkspaceId,
 };
 use deskhand::store::{Claim, Claimed, Dialect, EntryRow, SqlStore, Store, Transaction};
@@ -218,6 +218,7 @@ fn label(label: Option<&str>, decision: Decision) -> LabelDecision {
         decision,
         reason: Some(Reason::Novel),
         regime: Regime::Described,
+        support: Some(Support { same: 3, of: 20 }),
         alternatives: vec![Alternative { label: "Printing".to_owned(), probability: 0.1 }],
     }
 }

@@ -41,6 +41,8 @@ export function ticket() {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
+      // Not from under a decision that is on its way.
+      if (leaving || form?.dataset.sending) return;
       leaving = true;
       turn(link.href);
     });
@@ -156,7 +158,7 @@ export function ticket() {
   }
 
   async function send(action, sent = form) {
-    if (form.dataset.sending) return;
+    if (form.dataset.sending || leaving) return;
     const left = action === "approve" ? [...new Set(open().map(([from, to]) => reply.value.slice(from, to)))] : [];
     if (left.length && !confirm(say(words.fields_open, { fields: left.join(", ") }))) {
       reply.focus();
@@ -195,6 +197,7 @@ export function ticket() {
       const said = note(words.offline, { bad: true, actions: [[words.retry, () => { clearTimeout(timer); send(action, sent); }]] });
       // Sent again, it is the same decision: the version it is based on makes sure of that.
       const timer = setTimeout(() => { said.remove(); send(action, sent); }, 5000);
+      whileHere().addEventListener("abort", () => clearTimeout(timer));
     }
   }
 

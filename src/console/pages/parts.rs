@@ -74,13 +74,8 @@ pub(in crate::console) fn certainty(probability: f32) -> Markup {
     }
 }
 
-/// Why a label is as sure as it is, in a sentence. `alike` of `shown` similar tickets had it.
-pub(in crate::console) fn why(
-    words: &Words,
-    label: &LabelDecision,
-    alike: usize,
-    shown: usize,
-) -> String {
+/// Why a label is as sure as it is, in plain words.
+pub(in crate::console) fn why(words: &Words, label: &LabelDecision) -> String {
     let mut said = match label.regime {
         Regime::Described => words.rests_on_descriptions.to_owned(),
         Regime::FewShot => words.rests_on_similar.to_owned(),
@@ -88,11 +83,11 @@ pub(in crate::console) fn why(
             (words.rests_on_training)((f64::from(label.probability) * 100.0).round() as i64)
         }
     };
-    if shown > 0
+    if let Some(support) = label.support
         && let Some(name) = &label.label
     {
         said.push(' ');
-        said.push_str(&(words.of_similar)(alike, shown, name));
+        said.push_str(&(words.of_similar)(support.same, support.of, name));
     }
     if let Some(reason) = label.reason {
         said.push(' ');

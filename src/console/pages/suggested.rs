@@ -8,24 +8,9 @@ use super::marks::{line, marked};
 use super::parts::{certainty, decision, percent, why};
 use crate::console::words::Words;
 use crate::domain::{
-    Degraded, Draft, DraftSentence, LabelDecision, LabelField, SentenceKind, Similar, SourceKind,
-    SourceRef, Suggestion,
+    Degraded, Draft, DraftSentence, LabelDecision, LabelField, SentenceKind, SourceKind, SourceRef,
+    Suggestion,
 };
-
-/// How many of the shown similar tickets have the suggested label.
-pub(in crate::console) fn alike(suggestion: &Suggestion, field: LabelField) -> (usize, usize) {
-    let own = |similar: &Similar| match field {
-        LabelField::Category => similar.category.clone(),
-        LabelField::Team => similar.team.clone(),
-        LabelField::Priority => None,
-    };
-    if field == LabelField::Priority {
-        return (0, 0);
-    }
-    let label = &decided(suggestion, field).label;
-    let labelled: Vec<_> = suggestion.similar.iter().filter_map(own).collect();
-    (labelled.iter().filter(|known| Some(*known) == label.as_ref()).count(), labelled.len())
-}
 
 /// The answer for a field.
 pub(in crate::console) fn decided(suggestion: &Suggestion, field: LabelField) -> &LabelDecision {
@@ -66,10 +51,9 @@ pub(in crate::console) fn label(w: &Words, suggestion: &Suggestion, field: Label
 /// How sure a field's label is and why.
 pub(in crate::console) fn sure(w: &Words, suggestion: &Suggestion, field: LabelField) -> Markup {
     let answer = decided(suggestion, field);
-    let (same, shown) = alike(suggestion, field);
     html! {
         div.sure { (certainty(answer.probability)) " " (decision(w, answer.decision)) }
-        p.why { (why(w, answer, same, shown)) }
+        p.why { (why(w, answer)) }
     }
 }
 

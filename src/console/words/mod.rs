@@ -305,7 +305,7 @@ words! {
     days_ago(i64)
     waiting_hours(i64)
     rests_on_training(i64)
-    of_similar(usize, usize, &str)
+    of_similar(u32, u32, &str)
     done_approved(usize)
     left_alone(usize)
     too_many_attempts(u64)

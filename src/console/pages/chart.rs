@@ -6,10 +6,13 @@ use super::parts::percent;
 use crate::judge::metrics::ReliabilityBin;
 use crate::judge::wilson;
 
-/// The drawing's inner width and height, and the room for its axes.
+/// The drawing's inner width and height, and around it the room for what its axes say.
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 200.0;
-const ROOM: f64 = 44.0;
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 24.0;
+const BOTTOM: f64 = 44.0;
 /// Normal quantile of a 95 % interval.
 const Z: f64 = 1.959_964;
 
@@ -34,26 +37,26 @@ impl Axis {
 }
 
 fn x(value: f64) -> String {
-    format!("{:.1}", ROOM + value.clamp(0.0, 1.0) * WIDTH)
+    format!("{:.1}", LEFT + value.clamp(0.0, 1.0) * WIDTH)
 }
 
 fn y(value: f64) -> String {
-    format!("{:.1}", 10.0 + (1.0 - value.clamp(0.0, 1.0)) * HEIGHT)
+    format!("{:.1}", TOP + (1.0 - value.clamp(0.0, 1.0)) * HEIGHT)
 }
 
 fn frame(title: &str, across: &Axis, up: &Axis, inside: &Markup) -> Markup {
-    let (width, height) = (WIDTH + ROOM + 16.0, HEIGHT + ROOM + 14.0);
+    let (width, height) = (LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM);
     html! {
         svg.chart viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(title) {
             @for (at, text) in &up.ticks {
                 line.grid x1=(x(0.0)) x2=(x(1.0)) y1=(y(*at)) y2=(y(*at)) {}
-                text.tick x=(ROOM - 6.0) y=(y(*at)) text-anchor="end" dominant-baseline="middle" { (text) }
+                text.tick x=(LEFT - 6.0) y=(y(*at)) text-anchor="end" dominant-baseline="middle" { (text) }
             }
             @for (at, text) in &across.ticks {
-                text.tick x=(x(*at)) y=(HEIGHT + 26.0) text-anchor="middle" { (text) }
+                text.tick x=(x(*at)) y=(TOP + HEIGHT + 16.0) text-anchor="middle" { (text) }
             }
-            text.axis x=(x(0.5)) y=(HEIGHT + ROOM + 4.0) text-anchor="middle" { (across.title) }
-            text.axis x=(x(0.0)) y="6" text-anchor="start" { (up.title) }
+            text.axis x=(x(0.5)) y=(height - 8.0) text-anchor="middle" { (across.title) }
+            text.axis x=(x(0.0)) y="11" text-anchor="start" { (up.title) }
             (inside)
         }
     }

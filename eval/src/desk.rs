@@ -19,6 +19,9 @@ use crate::output::{ImportBar, bar};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct ModelArgs {
+    /// The encoder: a name, or a folder with its manifest.toml
+    #[arg(long, global = true, value_name = "NAME")]
+    encoder: Option<String>,
     /// Folder that already holds the model's files
     #[arg(long, global = true, value_name = "DIR")]
     model_folder: Option<String>,
@@ -32,6 +35,7 @@ impl ModelArgs {
     pub(crate) fn config(&self, data: Option<&Path>) -> Result<Config> {
         let config = Layers::new()
             .environment(std::env::vars())
+            .flag("--encoder", "model", "name", self.encoder.clone())
             .flag("--model-folder", "model", "folder", self.model_folder.clone())
             .flag("--offline", "model", "offline", self.offline.then(|| "true".to_owned()))
             .flag("data", "data", "folder", data.map(|folder| folder.display().to_string()))

@@ -85,7 +85,7 @@ export async function turn(address) {
   $("main").setAttribute("aria-busy", "true");
   const response = await fetch(address).catch(() => null);
   const html = response?.ok && response.headers.get("content-type")?.startsWith("text/html");
-  const next = html && new DOMParser().parseFromString(await response.text(), "text/html");
+  const next = html && new DOMParser().parseFromString(await response.text().catch(() => ""), "text/html");
   if (!next || !alike(next)) { location.assign(address); return; }
   stay.abort();
   stay = new AbortController();

@@ -121,7 +121,8 @@ export function agents(world) {
     await page.waitForSelector("text=Rejected");
     await page.goForward();
     await page.waitForURL(`**/suggestions/${made[1].id}**`);
-    await page.waitForSelector("#decision");
+    // Read anew, and its keys are there.
+    await page.waitForSelector("body:has(#decision) #show-keys:not([hidden])");
     // Skip, and back to the queue.
     await press("s");
     await page.waitForURL(`**/suggestions/${made[0].id}**`);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::{Extension, Path};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::queue::{asked, asked_again, behind, done};
@@ -137,12 +137,12 @@ pub(super) async fn decide(
     let action = verdict.action;
     let refused =
         match desk.triage.decide(&desk.caller, id, verdict, Some(version), Receipt::none()).await {
-            Ok(_) => return onwards(&desk, &visit, &headers, &fields, &stored, action).await,
+            Ok(_) => return Ok(onwards(&desk, &visit, &headers, &fields, &stored, action).await),
             // An attempt whose answer was lost on the way: it is done, and by whom it was asked for.
             Err(TriageError::Stale { .. } | TriageError::AlreadyDecided { .. })
                 if was_done(&stored, &desk.caller.actor, action, version) =>
             {
-                return onwards(&desk, &visit, &headers, &fields, &stored, action).await;
+                return Ok(onwards(&desk, &visit, &headers, &fields, &stored, action).await);
             }
             Err(error) => error,
         };
@@ -180,17 +180,18 @@ async fn onwards<S>(
     fields: &Fields,
     stored: &StoredSuggestion,
     action: Action,
-) -> Answer {
+) -> Response {
     let priority = stored.suggestion.priority.label.as_deref();
     let place = behind(desk, visit, asked_again(fields), Some(stored.seq), priority).await;
-    let place = place.map_err(|error| visit.fail(TriageError::from(error)))?;
+    // The decision is made: that the next one could not be looked up is no reason to deny it.
+    let place = place.unwrap_or_else(|_| "/?".to_owned());
     let and = if place.ends_with('?') { "" } else { "&" };
     let next = format!("{place}{and}done={}&ids={}", action.name(), stored.suggestion.id);
-    Ok(if wants_json(headers) {
+    if wants_json(headers) {
         Json(json!({ "next": next })).into_response()
     } else {
         see_other(&next)
-    })
+    }
 }
 
 /// Why a decision was refused, for the one who made it.

@@ -92,6 +92,8 @@ struct Report {
     calibrated_on: usize,
     split: String,
     dropped: usize,
+    /// Judged tickets that the encoder was fine-tuned on: more than a few flatter it.
+    taught: usize,
     encoder: String,
     seed: u64,
     seconds: f64,
@@ -167,6 +169,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             calibrated_on: parts.iter().map(|p| p.calibrate.len()).sum::<usize>() / parts.len(),
             split: parts.first().map(|p| p.how.clone()).unwrap_or_default(),
             dropped: data.dropped,
+            taught: parts.iter().map(|p| p.taught(&prepared.taught)).sum(),
             encoder,
             seed: args.seed,
             label: args.label,

@@ -24,6 +24,13 @@ pub struct Parts {
     pub how: String,
 }
 
+impl Parts {
+    /// How many of the judged rows the encoder was fine-tuned on: figures flatter it there.
+    pub fn taught(&self, taught: &[bool]) -> usize {
+        self.score.iter().filter(|row| taught[**row]).count()
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {

@@ -17,6 +17,8 @@ pub struct Prepared {
     pub terms: Vec<Terms>,
     /// Near-duplicates share a number.
     pub groups: Vec<usize>,
+    /// Whether the encoder was fine-tuned on it.
+    pub taught: Vec<bool>,
     /// The words themselves, cleaned and redacted.
     pub texts: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl Prepared {
             vectors: rows.iter().map(|r| self.vectors[*r].clone()).collect(),
             terms: rows.iter().map(|r| self.terms[*r].clone()).collect(),
             groups: rows.iter().map(|r| self.groups[*r]).collect(),
+            taught: rows.iter().map(|r| self.taught[*r]).collect(),
             texts: rows.iter().map(|r| self.texts[*r].clone()).collect(),
         }
     }
@@ -61,6 +64,9 @@ pub trait Embed: Sync {
         texts: &[String],
         advance: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<f32>>, InferenceError>;
+
+    /// Whether the encoder was fine-tuned on this very text.
+    fn was_taught(&self, text: &str) -> bool;
 }
 
 impl Embed for Embedder {
@@ -70,6 +76,10 @@ impl Embed for Embedder {
         advance: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<f32>>, InferenceError> {
         Ok(self.embed_all(texts, advance)?.into_iter().map(|e| e.vector).collect())
+    }
+
+    fn was_taught(&self, text: &str) -> bool {
+        Self::was_taught(self, text)
     }
 }
 
@@ -101,6 +111,7 @@ pub fn prepare_by(
         vectors: encoder.embed(&texts, &mut advance)?,
         terms: texts.par_iter().map(|text| Terms::of(text)).collect(),
         groups: duplicates::groups(&texts),
+        taught: texts.iter().map(|text| encoder.was_taught(text)).collect(),
         texts,
     })
 }

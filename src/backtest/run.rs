@@ -140,6 +140,7 @@ struct Owned {
     terms: Vec<Terms>,
     labels: Vec<usize>,
     groups: Vec<usize>,
+    taught: Vec<bool>,
 }
 
 impl Owned {
@@ -152,6 +153,7 @@ impl Owned {
             vectors: rows.iter().map(|(r, _)| data.vectors[*r].clone()).collect(),
             terms: rows.iter().map(|(r, _)| data.terms[*r].clone()).collect(),
             groups: rows.iter().map(|(r, _)| data.groups[*r]).collect(),
+            taught: rows.iter().map(|(r, _)| data.taught[*r]).collect(),
             labels: rows.into_iter().map(|(_, class)| class).collect(),
         }
     }
@@ -168,6 +170,7 @@ impl Owned {
             terms: &self.terms,
             labels: &self.labels,
             groups: &self.groups,
+            taught: &self.taught,
             classes,
             words,
         }

@@ -11,28 +11,16 @@ use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
 use super::promise::Promises;
 use super::stack::{DESCRIBED, PRIOR, Stack, softmax};
+use super::unseen::{FOLDS, Folds, Unseen, neighbours, sample};
 use super::views::{NEIGHBOURS, Rows, VIEWS, Views};
 use super::words::ClassWords;
-use crate::judge::splits;
 
-/// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
-const MAX_CELLS: usize = 24_000_000;
 /// Rows that novelty is learned from at most.
 const NOVELTY_ROWS: usize = 4_000;
 /// Rows that are learned from while classes are hidden, at most.
 const NOVELTY_HISTORY: usize = 15_000;
 /// Fewer classes cannot be hidden in turn.
 const NOVELTY_CLASSES: usize = 4;
-/// A history of fewer tickets a class is too small to be judged by parts of it.
-const STACK_ROWS_PER_CLASS: usize = 3;
-/// Parts that are left out in turn: more where they are cheap, because a model that has seen more
-/// is more like the one that will answer.
-const FOLDS: usize = 5;
-const FOLDS_OF_SMALL: usize = 10;
-/// Small, in rows and in rows times classes.
-const SMALL: (usize, usize) = (12_000, 2_000_000);
-/// Parts of the unseen rows that the weights of the views are fitted without, in turn.
-const CROSS: usize = 4;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
 
@@ -47,6 +35,9 @@ pub struct History<'a> {
     pub labels: &'a [usize],
     /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).
     pub groups: &'a [usize],
+    /// Whether the encoder was fine-tuned on it. Such a ticket is learned from, and says nothing of
+    /// how good what was learned is.
+    pub taught: &'a [bool],
     /// The labels, by class.
     pub classes: &'a [String],
     /// What the taxonomy says of each class, or nothing at all.
@@ -115,7 +106,7 @@ impl<'a> History<'a> {
         }
     }
 
-    fn views(&self, rows: &[usize], seed: u64) -> Views {
+    pub(super) fn views(&self, rows: &[usize], seed: u64) -> Views {
         Views::fit(self.rows(rows).as_rows(), self.words, self.classes.len(), seed)
     }
 }
@@ -152,13 +143,8 @@ pub fn fit(
         support[*label] += 1;
     }
     let all: Vec<usize> = (0..n).collect();
-    let labels: Vec<u32> = history.labels.iter().map(|l| *l as u32).collect();
-    let k = if n <= SMALL.0 && n * classes <= SMALL.1 { FOLDS_OF_SMALL } else { FOLDS };
-    let known = support.iter().filter(|s| **s > 0).count();
-    let enough = n >= STACK_ROWS_PER_CLASS * known && known > 1;
-    let folds =
-        if enough { splits::folds(history.groups, &labels, k, options.seed).ok() } else { None };
-    let steps = 1 + folds.as_ref().map_or(0, |_| k + 1 + FOLDS);
+    let folds = Folds::of(history, options.seed);
+    let steps = 1 + folds.as_ref().map_or(0, |folds| folds.count + 1 + FOLDS);
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -176,13 +162,13 @@ pub fn fit(
         promises: Promises::default(),
     };
     step();
-    if let Some(folds) = folds {
-        let unseen = Unseen::look(history, &folds, k, options, &mut step);
+    if let Some(folds) = &folds {
+        let unseen = Unseen::look(history, folds, options, &mut step);
         model.stack = Stack::fit(&unseen.views, &unseen.labels, classes);
         step();
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
         let stacks = unseen.stacks(classes);
-        settle(&mut model, |model| unseen.answers(model, &stacks));
+        settle(&mut model, |model| answers(&unseen, model, &stacks));
     }
     match calibration {
         Calibration::Apart(rows) if rows.labels.len() >= CALIBRATION_ROWS => {
@@ -191,24 +177,40 @@ pub fn fit(
             calibrate(&mut model, &views, &history.rows(&all), &rows);
         }
         Calibration::Within(held) if held.len() >= CALIBRATION_ROWS && held.len() < n => {
-            let held: BTreeSet<usize> = held.iter().copied().collect();
+            let judge = |row: &usize| folds.as_ref().is_some_and(|folds| folds.judge(*row));
+            let held: BTreeSet<usize> = held.iter().copied().filter(judge).collect();
             let others: Vec<usize> = all.iter().copied().filter(|i| !held.contains(i)).collect();
             let held: Vec<usize> = held.into_iter().collect();
             let views = history.views(&others, options.seed);
-            calibrate(&mut model, &views, &history.rows(&others), &history.rows(&held));
+            if held.len() >= CALIBRATION_ROWS {
+                calibrate(&mut model, &views, &history.rows(&others), &history.rows(&held));
+            }
         }
         _ => {}
     }
     Ok(model)
 }
 
-/// Rows as models saw them that had not learned from them.
-struct Unseen {
-    rows: Vec<usize>,
-    labels: Vec<usize>,
-    /// `rows × VIEWS × classes`.
-    views: Vec<f32>,
-    neighbours: Vec<Vec<(usize, f32)>>,
+/// The class that each row is given by a model that has not learned from it; rows that cannot
+/// judge ([`History::taught`]) are left out. Empty if those that can are too few.
+///
+/// # Errors
+/// There is nothing to learn from.
+pub fn unseen_answers(
+    history: History<'_>,
+    options: Options,
+) -> Result<Vec<(usize, usize)>, FitError> {
+    history.check()?;
+    let classes = history.classes.len();
+    let Some(folds) = Folds::of(history, options.seed) else { return Ok(Vec::new()) };
+    let unseen = Unseen::look(history, &folds, options, &mut || ());
+    let stacks = unseen.stacks(classes);
+    let likeliest = |(row, views): (usize, &[f32])| {
+        let logits = Unseen::without(row, &stacks).logits(views);
+        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        (unseen.rows[row], best.map_or(0, |(class, _)| class))
+    };
+    Ok(unseen.views.chunks_exact(VIEWS * classes).enumerate().map(likeliest).collect())
 }
 
 struct Answer {
@@ -218,59 +220,15 @@ struct Answer {
     top: usize,
 }
 
-impl Unseen {
-    /// Leaves each fold out in turn. A neighbour is any row but the near-duplicates of the row.
-    fn look(
-        history: History<'_>,
-        folds: &[usize],
-        k: usize,
-        options: Options,
-        step: &mut impl FnMut(),
-    ) -> Self {
-        let classes = history.classes.len();
-        let rows = sample(folds.len(), MAX_CELLS / (VIEWS * classes), options.seed);
-        let neighbours = neighbours(history, &rows, |_| true);
-        let mut views = vec![0.0; rows.len() * VIEWS * classes];
-        for fold in 0..k {
-            let seen: Vec<usize> = (0..folds.len()).filter(|i| folds[*i] != fold).collect();
-            let fitted = history.views(&seen, options.seed);
-            let parts = views.chunks_exact_mut(VIEWS * classes).zip(rows.iter().zip(&neighbours));
-            for (part, (&row, near)) in parts.filter(|(_, (row, _))| folds[**row] == fold) {
-                let look =
-                    fitted.look(&history.vectors[row], &fitted.read(&history.terms[row]), near);
-                part.copy_from_slice(&look);
-            }
-            step();
-        }
-        let labels = rows.iter().map(|i| history.labels[*i]).collect();
-        Self { rows, labels, views, neighbours }
-    }
-
-    /// Weights of the views for each part of the rows, fitted to the other parts.
-    fn stacks(&self, classes: usize) -> Vec<Stack> {
-        let size = VIEWS * classes;
-        let part = |of: usize| {
-            let rows = (0..self.rows.len()).filter(|row| row % CROSS != of);
-            let (mut views, mut labels) = (Vec::new(), Vec::new());
-            for row in rows {
-                views.extend_from_slice(&self.views[row * size..][..size]);
-                labels.push(self.labels[row]);
-            }
-            Stack::fit(&views, &labels, classes)
-        };
-        (0..CROSS).map(part).collect()
-    }
-
-    /// Each row's answer by a model that has not seen it, neither its views nor their weights.
-    fn answers(&self, model: &FieldModel, stacks: &[Stack]) -> Vec<Answer> {
-        let size = VIEWS * model.classes.len();
-        let rows = self.views.chunks_exact(size).zip(&self.neighbours).zip(&self.labels);
-        rows.enumerate()
-            .map(|(row, ((views, near), label))| {
-                answer(model, &stacks[row % CROSS], views, near, *label)
-            })
-            .collect()
-    }
+/// Each row's answer by a model that has not seen it, neither its views nor their weights.
+fn answers(unseen: &Unseen, model: &FieldModel, stacks: &[Stack]) -> Vec<Answer> {
+    let size = VIEWS * model.classes.len();
+    let rows = unseen.views.chunks_exact(size).zip(&unseen.neighbours).zip(&unseen.labels);
+    rows.enumerate()
+        .map(|(row, ((views, near), label))| {
+            answer(model, Unseen::without(row, stacks), views, near, *label)
+        })
+        .collect()
 }
 
 fn answer(
@@ -303,35 +261,6 @@ fn promises(answers: &[Answer]) -> Promises {
     Promises::new(answers.iter().map(|a| (a.confidence, a.correct, a.top)).collect())
 }
 
-/// At most `most` of the rows, by chance, in order.
-fn sample(rows: usize, most: usize, seed: u64) -> Vec<usize> {
-    let mut chosen: Vec<usize> = (0..rows).collect();
-    if rows > most {
-        Rng::with_seed(seed).shuffle(&mut chosen);
-        chosen.truncate(most);
-        chosen.sort_unstable();
-    }
-    chosen
-}
-
-/// The labelled rows most similar to each of the given ones, without their near-duplicates and
-/// classes that `shown` leaves out: classes with cosines.
-fn neighbours(
-    history: History<'_>,
-    rows: &[usize],
-    shown: impl Fn(usize) -> bool + Sync,
-) -> Vec<Vec<(usize, f32)>> {
-    let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
-    let queries: Vec<&[f32]> = rows.iter().map(|i| all[*i]).collect();
-    let found = nearest(&queries, &all, NEIGHBOURS, |query, row| {
-        history.groups[rows[query]] != history.groups[row] && shown(history.labels[row])
-    });
-    let class = |near: Vec<(usize, f32)>| {
-        near.into_iter().map(|(row, cosine)| (history.labels[row], cosine)).collect()
-    };
-    found.into_iter().map(class).collect()
-}
-
 /// Hides a part of the classes in turn and learns to tell their tickets from the others'.
 fn learn_novelty(
     history: History<'_>,
@@ -351,7 +280,7 @@ fn learn_novelty(
     for (at, class) in order.into_iter().enumerate() {
         hidden_in[class] = at % FOLDS;
     }
-    let chosen = sample(unseen.rows.len(), NOVELTY_ROWS, options.seed ^ 3);
+    let chosen = sample(0..unseen.rows.len(), NOVELTY_ROWS, options.seed ^ 3);
     let size = VIEWS * classes;
     let known: Vec<Signs> = chosen
         .iter()
@@ -363,7 +292,7 @@ fn learn_novelty(
         })
         .collect();
     let mut hidden = Vec::new();
-    let learned = sample(history.labels.len(), NOVELTY_HISTORY, options.seed ^ 4);
+    let learned = sample(0..history.labels.len(), NOVELTY_HISTORY, options.seed ^ 4);
     for fold in 0..FOLDS {
         let shown = |class: usize| hidden_in[class] != fold;
         let seen: Vec<usize> =

@@ -4,7 +4,7 @@
 //! embeddings (`softmax`), planes through hashed words and pieces of words ([`lexical`]), planes
 //! through both ([`svm`]), the vote of the most similar tickets, and the distance to each class's centre, into
 //! which its name and description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
-//! is fitted on rows that the views have not seen, and how often its likeliest class is right is read off
+//! is fitted on rows that the views have not seen (`unseen`), and how often its likeliest class is right is read off
 //! rows that neither has seen (`calibrator`), so its probabilities hold on new tickets. What
 //! is unlike anything seen is told by a detector that learned it from classes hidden from it
 //! (`novelty`). From the same unseen rows come the thresholds that keep a promised precision
@@ -24,12 +24,13 @@ mod softmax;
 mod sparse;
 mod stack;
 pub mod svm;
+mod unseen;
 mod views;
 mod words;
 
 pub use bundle::{Bundle, BundleError, BundleManifest};
 pub use field::{FieldModel, Prediction, Query};
-pub use fit::{Calibration, FitError, History, Options, fit};
+pub use fit::{Calibration, FitError, History, Options, fit, unseen_answers};
 pub use lexical::Terms;
 pub use promise::{Promise, Promises};
 pub use views::{NEIGHBOURS, WordViews};

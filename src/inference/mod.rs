@@ -154,6 +154,11 @@ impl Inference {
         Ok(Embedding { vector, truncated, tokens })
     }
 
+    /// Whether the encoder was fine-tuned on this very text.
+    pub fn was_taught(&self, text: &str) -> bool {
+        self.shared.encoder.was_taught(text)
+    }
+
     /// Forgets every embedding that is remembered.
     pub fn forget(&self) {
         self.shared.memory.clear();

@@ -84,6 +84,11 @@ impl Embedder {
         Ok(embeddings)
     }
 
+    /// Whether the encoder was fine-tuned on this very text.
+    pub fn was_taught(&self, text: &str) -> bool {
+        self.encoder.was_taught(text)
+    }
+
     /// Embeds one text, whatever is kept of it: for timing.
     ///
     /// # Errors

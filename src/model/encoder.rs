@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::engine::{Activation, Engine, Layer, Linear, Norm, Team, query_scale};
 use super::manifest::{Manifest, Pooling};
+use super::taught::Taught;
 use super::weights::Weights;
 
 /// Why an encoder could not be loaded or run.
@@ -85,6 +86,7 @@ pub struct Encoder {
     positions: Vec<f32>,
     norm: Norm,
     engine: Engine,
+    taught: Taught,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -94,7 +96,8 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Loads `config.json` and `model.safetensors` from a folder of verified files.
+    /// Loads `config.json`, `model.safetensors` and what it was taught from a folder of verified
+    /// files.
     ///
     /// # Errors
     /// The files are unreadable, or no checkpoint of the BERT family with the manifest's sizes.
@@ -137,12 +140,18 @@ impl Encoder {
             pooling: manifest.pooling,
             config,
             engine,
+            taught: Taught::read(manifest, folder)?,
         })
     }
 
     /// The instruction set that it computes with: `avx512`, `avx2` or `portable`.
     pub const fn instructions(&self) -> &'static str {
         self.engine.isa()
+    }
+
+    /// Whether it was fine-tuned on this very text.
+    pub fn was_taught(&self, text: &str) -> bool {
+        self.taught.contains(text)
     }
 
     /// Length of an embedding.

@@ -2,7 +2,7 @@
 //!
 //! [`manifest`] says which files a model consists of, [`cache`] keeps verified copies, [`fetch`]
 //! brings missing ones, [`tokenize`] turns text into windows of token ids and [`encoder`] turns
-//! those into embeddings.
+//! those into embeddings; [`taught`] says what a fine-tuned one knows by heart.
 
 pub mod cache;
 pub mod encoder;
@@ -13,6 +13,7 @@ mod hub;
 pub mod manifest;
 mod quick;
 pub mod simd;
+pub mod taught;
 pub mod tokenize;
 mod weights;
 pub mod writer;
@@ -23,5 +24,6 @@ pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
 pub use manifest::{Manifest, ManifestError, ModelFile, Pooling};
 pub(crate) use simd::widest;
+pub use taught::Taught;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};
 pub use writer::{ChatMessage, LanguageModel, Sampling, WriterError, Written};

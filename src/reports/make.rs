@@ -154,4 +154,8 @@ impl Embed for Queued<'_> {
         }
         Ok(vectors)
     }
+
+    fn was_taught(&self, text: &str) -> bool {
+        self.triage.was_taught(text)
+    }
 }

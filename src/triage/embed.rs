@@ -207,6 +207,11 @@ impl Triage {
         Ok((found.into_iter().map(similar).collect(), degraded))
     }
 
+    /// Whether the encoder was fine-tuned on this very text.
+    pub(crate) fn was_taught(&self, text: &str) -> bool {
+        self.parts.inference.was_taught(text)
+    }
+
     /// Embeds texts as they are, for other programs.
     ///
     /// # Errors

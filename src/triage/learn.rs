@@ -20,7 +20,7 @@ use crate::classify::{
 };
 use crate::domain::WorkspaceId;
 use crate::domain::ids::hex;
-use crate::inference::InferenceError;
+use crate::inference::{Inference, InferenceError};
 use crate::judge::duplicates;
 use crate::text::{Rules, clean};
 
@@ -100,6 +100,7 @@ struct Work {
     material: Material,
     plans: Vec<Plan>,
     rules: Rules,
+    inference: Inference,
     stop: Arc<AtomicBool>,
     progress: Progress,
 }
@@ -205,7 +206,8 @@ impl Triage {
         let stop = Arc::new(AtomicBool::new(false));
         let _stop = StopOnDrop(Arc::clone(&stop));
         let rules = self.rules(workspace).await?;
-        let work = Work { material, plans, rules, stop, progress };
+        let inference = self.parts.inference.clone();
+        let work = Work { material, plans, rules, inference, stop, progress };
         let about = (self.fingerprint.clone(), format!("{} {}", taxonomy.name, taxonomy.version));
         let target = self.parts.store.settings(workspace).await?.policy.target_precision;
         let now = self.parts.clock.now();
@@ -261,7 +263,7 @@ impl Work {
         self,
     ) -> Result<(std::collections::BTreeMap<String, FieldModel>, String), crate::classify::FitError>
     {
-        let Self { material, plans, rules, stop, progress } = self;
+        let Self { material, plans, rules, inference, stop, progress } = self;
         let texts: Vec<String> = material
             .rows
             .iter()
@@ -269,6 +271,7 @@ impl Work {
             .collect();
         let groups = duplicates::groups(&texts);
         let terms: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
+        let taught: Vec<bool> = texts.iter().map(|text| inference.was_taught(text)).collect();
         let mut digest = Sha256::new();
         for (row, text) in material.rows.iter().zip(&texts) {
             digest.update(format!("{:?} {text:?}\n", row.labels));
@@ -284,11 +287,13 @@ impl Work {
             let vectors: Vec<Vec<f32>> = rows.iter().map(|i| vectors[*i].clone()).collect();
             let terms: Vec<Terms> = rows.iter().map(|i| terms[*i].clone()).collect();
             let groups: Vec<usize> = rows.iter().map(|i| groups[*i]).collect();
+            let taught: Vec<bool> = rows.iter().map(|i| taught[*i]).collect();
             let history = History {
                 vectors: &vectors,
                 terms: &terms,
                 labels: &labels,
                 groups: &groups,
+                taught: &taught,
                 classes: &plan.classes,
                 words: &plan.words,
             };

@@ -17,6 +17,7 @@ struct World {
     terms: Vec<Terms>,
     labels: Vec<usize>,
     groups: Vec<usize>,
+    taught: Vec<bool>,
     classes: Vec<String>,
 }
 
@@ -50,6 +51,7 @@ impl World {
             self.terms.push(Terms::of(&format!("topic{class}x{own} filler{common} please help")));
             self.labels.push(class);
             self.groups.push(self.groups.len());
+            self.taught.push(false);
         }
     }
 
@@ -59,6 +61,7 @@ impl World {
             terms: &self.terms,
             labels: &self.labels,
             groups: &self.groups,
+            taught: &self.taught,
             classes: &self.classes,
             words: &[],
         }

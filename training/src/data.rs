@@ -1,24 +1,19 @@
-//! Labelled tickets for training, one JSON object a line, plain or gzip.
+//! Labelled tickets to fine-tune on: as the classifier and the backtest read them.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use deskhand::domain::TicketText;
-use deskhand::text;
-use flate2::read::GzDecoder;
-use serde_json::Value;
-
-/// What a gzip file begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+use anyhow::{Context, Result, ensure};
+use deskhand::backtest::readable;
+use deskhand::exports::read_labelled;
+use deskhand::text::Rules;
 
 /// A ticket with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// Its line in the file, from 1.
-    pub(crate) line: usize,
-    /// Subject and body, cleaned as the service cleans them.
+    pub(crate) line: u64,
+    /// Its words as the service hands them to the encoder: cleaned and redacted.
     pub(crate) text: String,
     /// The label.
     pub(crate) label: String,
@@ -31,116 +26,60 @@ pub(crate) struct Row {
 pub(crate) struct Dataset {
     /// In the file's order.
     pub(crate) rows: Vec<Row>,
-    /// Without the label, or without a word of text.
+    /// Without the label, without a word of text, or no ticket at all.
     pub(crate) unusable: usize,
     /// Out of scope, whatever their label says.
     pub(crate) out_of_scope: usize,
 }
 
-/// Reads `subject`, `body`, the label's field, `split` and `scope`; nothing else is looked at.
+/// Reads JSON lines or CSV, plain or gzip. Nothing but text, label, split and scope is looked at.
 ///
 /// # Errors
-/// The file cannot be read, a line is no JSON object, or no row has the label.
+/// The file cannot be read, or no row has the label.
 pub(crate) fn read(path: &Path, label: &str) -> Result<Dataset> {
     let name = path.display().to_string();
-    let mut file = BufReader::new(File::open(path).with_context(|| name.clone())?);
-    let zipped = file.fill_buf().with_context(|| name.clone())?.starts_with(&GZIP);
-    let reader: Box<dyn Read> =
-        if zipped { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    let mut found = Dataset::default();
-    for (number, line) in BufReader::new(reader).lines().enumerate() {
-        let place = || format!("{name}, line {}", number + 1);
-        let line = line.with_context(place)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let row: Value = serde_json::from_str(&line).with_context(place)?;
-        if !row.is_object() {
-            bail!("{}: expected a JSON object, one ticket a line", place());
-        }
-        found.take(&row, label, number + 1).with_context(place)?;
-    }
-    ensure!(
-        !found.rows.is_empty(),
-        "{name}: no row in scope has a text and {label:?}; name the label's field with --label"
-    );
-    Ok(found)
-}
-
-impl Dataset {
-    fn take(&mut self, row: &Value, label: &str, line: usize) -> Result<()> {
-        let field = |name: &str| match &row[name] {
-            Value::Null => Ok(String::new()),
-            Value::String(text) => Ok(text.clone()),
-            other => bail!("{name}: expected text, found {other}"),
-        };
-        if !matches!(field("scope")?.as_str(), "" | "in_scope") {
-            self.out_of_scope += 1;
-            return Ok(());
-        }
-        let ticket = TicketText {
-            subject: field("subject")?,
-            body: field("body")?,
-            ..TicketText::default()
-        };
-        let text = text::clean(&ticket).text;
-        let label = field(label)?.trim().to_owned();
-        if text.is_empty() || label.is_empty() {
-            self.unusable += 1;
+    let file = File::open(path).with_context(|| name.clone())?;
+    let read = read_labelled(file, Some(label)).with_context(|| name.clone())?;
+    let rules = Rules::default();
+    let unusable = read.unlabelled + read.faults.count;
+    let mut found = Dataset { unusable, ..Dataset::default() };
+    for ticket in read.tickets {
+        let label = ticket.label(label).unwrap_or_default().trim().to_owned();
+        let text = readable(&ticket.text, &rules);
+        if !ticket.in_scope() {
+            found.out_of_scope += 1;
+        } else if text.is_empty() || label.is_empty() {
+            found.unusable += 1;
         } else {
-            self.rows.push(Row { line, text, label, split: field("split")? });
+            let split = ticket.split.unwrap_or_default();
+            found.rows.push(Row { line: ticket.line, text, label, split });
         }
-        Ok(())
     }
+    ensure!(!found.rows.is_empty(), "{name}: no row in scope has a text and {label:?}");
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
-    const LINES: &str = concat!(
-        "{\"subject\":\"VPN\",\"body\":\"is <b>down</b>\",\"team\":\"Network\",\"split\":\"train\"}\n\n",
-        "{\"body\":\"what is the weather\",\"team\":\"Network\",\"scope\":\"oos\"}\n",
-        "{\"body\":\"no label\"}\n{\"team\":\"Network\"}\n",
-    );
-
     #[test]
-    fn plain_and_gzip_are_read_alike_and_what_is_left_out_is_counted() {
+    fn rows_are_what_the_service_reads_and_what_is_left_out_is_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let plain = folder.path().join("a.jsonl");
-        std::fs::write(&plain, LINES).unwrap();
-        let zipped = folder.path().join("b");
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(LINES.as_bytes()).unwrap();
-        std::fs::write(&zipped, encoder.finish().unwrap()).unwrap();
-        for path in [plain, zipped] {
-            let read = read(&path, "team").unwrap();
-            let row = Row {
-                line: 1,
-                text: "VPN\nis down".to_owned(),
-                label: "Network".to_owned(),
-                split: "train".to_owned(),
-            };
-            assert_eq!(read.rows, [row]);
-            assert_eq!((read.unusable, read.out_of_scope), (2, 1));
-        }
-    }
-
-    #[test]
-    fn bad_lines_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        for (text, expected) in [
-            ("{\"body\":\"a\",\"team\":\"x\"}\n[1]\n", "line 2"),
-            ("{\"body\":\"a\",\"team\":\"x\"}\n\n{\n", "line 3"),
-            ("{\"body\":\"a\",\"team\":7}\n", "team: expected text"),
-            ("{\"body\":\"a\",\"category\":\"x\"}\n", "--label"),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let refused = format!("{:#}", read(&path, "team").unwrap_err());
-            assert!(refused.contains(expected), "{refused}");
-        }
+        let file = folder.path().join("a.jsonl");
+        let lines = concat!(
+            "{\"subject\":\"VPN\",\"body\":\"is <b>down</b>, I am a@b.example\",\"team\":\"Network\",\"split\":\"train\"}\n\n",
+            "{\"body\":\"what is the weather\",\"team\":\"Network\",\"scope\":\"oos\"}\n",
+            "{\"body\":\"no label\"}\n{\"team\":\"Network\"}\n",
+        );
+        std::fs::write(&file, lines).unwrap();
+        let found = read(&file, "team").unwrap();
+        assert_eq!(found.rows.len(), 1);
+        let row = &found.rows[0];
+        assert_eq!((row.line, row.label.as_str(), row.split.as_str()), (1, "Network", "train"));
+        assert!(row.text.starts_with("VPN\nis down") && !row.text.contains("a@b"), "{}", row.text);
+        assert_eq!((found.unusable, found.out_of_scope), (2, 1));
+        let refused = format!("{:#}", read(&file, "category").unwrap_err());
+        assert!(refused.contains("a.jsonl") && refused.contains("team"), "{refused}");
     }
 }

@@ -251,6 +251,7 @@ struct Side {
     terms: Vec<Terms>,
     labels: Vec<usize>,
     groups: Vec<usize>,
+    taught: Vec<bool>,
 }
 
 impl Side {
@@ -269,6 +270,7 @@ impl Side {
             vectors: rows.iter().map(|(row, _)| data.vectors[*row].clone()).collect(),
             terms: rows.iter().map(|(row, _)| data.terms[*row].clone()).collect(),
             groups: rows.iter().map(|(row, _)| data.groups[*row]).collect(),
+            taught: rows.iter().map(|(row, _)| data.taught[*row]).collect(),
             labels: rows.into_iter().map(|(_, label)| label).collect(),
         }
     }
@@ -285,6 +287,7 @@ impl Side {
             terms: &self.terms,
             labels: &self.labels,
             groups: &self.groups,
+            taught: &self.taught,
             classes,
             words,
         }

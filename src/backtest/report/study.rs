@@ -78,6 +78,13 @@ pub fn divide(
              thread is among the judged ones"
         ));
     }
+    let taught = parts.taught(&data.taught);
+    if taught > 0 {
+        warnings.push(format!(
+            "the encoder was fine-tuned on {taught} of the judged tickets, so the figures say more \
+             of what it remembers than of what it understands; judge by others"
+        ));
+    }
     if parts.fit.is_empty() || parts.score.is_empty() {
         return Err(ReportError::Unfit(
             "nearly all tickets say the same, so none are left to judge by that the others do not \

@@ -16,6 +16,10 @@ fn read(content: &[u8], limits: Limits) -> Result<Loaded, ExportError> {
     Ok(loaded)
 }
 
+fn prepared(groups: Vec<usize>) -> Prepared {
+    Prepared { taught: vec![false; groups.len()], groups, ..Prepared::default() }
+}
+
 fn load(content: &str) -> Result<Loaded, String> {
     let mut loaded =
         read(content.as_bytes(), Limits::default()).map_err(|error| error.to_string())?;
@@ -81,8 +85,8 @@ fn only_duplicates_leave_nothing_to_judge() {
     let mut loaded = load(&format!("id,subject,category,created\n{all}")).unwrap();
     let labels = fields(&mut loaded, &[]).unwrap().remove(0);
     let settings = Settings::default();
-    let prepared = Prepared { groups: vec![0; 40], ..Prepared::default() };
-    let said = divide(&loaded, &prepared, &labels, &settings).err().unwrap().to_string();
+    let data = prepared(vec![0; 40]);
+    let said = divide(&loaded, &data, &labels, &settings).err().unwrap().to_string();
     assert!(said.contains("export a longer time") && said.contains("near-duplicates"), "{said}");
 }
 
@@ -93,8 +97,8 @@ fn the_latest_are_judged_and_what_would_give_them_away_is_not_learned() {
     let mut loaded = load(&format!("id,subject,category,created\n{all}")).unwrap();
     let labels = fields(&mut loaded, &[]).unwrap().remove(0);
     let settings = Settings::default();
-    let prepared = Prepared { groups: (0..50).collect(), ..Prepared::default() };
-    let (parts, warnings) = divide(&loaded, &prepared, &labels, &settings).unwrap();
+    let data = prepared((0..50).collect());
+    let (parts, warnings) = divide(&loaded, &data, &labels, &settings).unwrap();
     assert_eq!((parts.score.first(), parts.score.len(), warnings.len()), (Some(&40), 10, 0));
     // The data's own parts, with a copy of a judged ticket among those to learn from.
     for (row, ticket) in loaded.tickets.iter_mut().enumerate() {
@@ -102,8 +106,8 @@ fn the_latest_are_judged_and_what_would_give_them_away_is_not_learned() {
     }
     let mut groups: Vec<usize> = (0..50).collect();
     groups[20] = 3;
-    let prepared = Prepared { groups, ..Prepared::default() };
-    let (parts, warnings) = divide(&loaded, &prepared, &labels, &settings).unwrap();
+    let data = prepared(groups);
+    let (parts, warnings) = divide(&loaded, &data, &labels, &settings).unwrap();
     assert_eq!((parts.score.len(), parts.fit.len()), (10, 39));
     assert!(!parts.fit.contains(&20) && warnings[0].starts_with("1 tickets were not learned from"));
 }

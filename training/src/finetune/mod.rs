@@ -21,7 +21,7 @@ use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use deskhand::app;
 use deskhand::config::Layers;
-use deskhand::model::{Encoder, Manifest, Progress, Tokenizer, sha256};
+use deskhand::model::{Encoder, Manifest, Progress, Taught, Tokenizer, sha256};
 use serde_json::json;
 
 use crate::data::{self, Dataset, Row};
@@ -29,7 +29,7 @@ use crate::output::{bar, line};
 use batches::Split;
 use checkpoint::Identity;
 use model::Model;
-use result::{Comparison, judge};
+use result::{Comparison, Court, judge};
 use trainer::{Examples, Settings, Trainer};
 use workers::Workers;
 
@@ -38,16 +38,16 @@ const CHECKPOINT_STEPS: usize = 50;
 
 /// Fine-tune the encoder on labelled tickets.
 ///
-/// Dataset are JSON objects, one a line, with `subject`, `body` and the label; `split` (`train`
-/// fits, `valid` and `tune` select, anything else is left alone) and `scope` are honoured. The
-/// result is a folder that holds an encoder like any other: name it as `model.name`.
+/// Data are JSON lines or CSV with `subject`, `body` and the label; `split` (`train` fits, `valid`
+/// and `tune` select, anything else is left alone) and `scope` are honoured. The result is a folder
+/// that holds an encoder like any other: name it as `model.name`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  deskhand-train finetune --data tickets.jsonl.gz --out tuned\n  \
     deskhand-train finetune --data tickets.jsonl.gz --out tuned --resume"
 )]
 pub(crate) struct Args {
-    /// Labelled tickets, JSON lines, plain or gzip
+    /// Labelled tickets: JSON lines or CSV, plain or gzip
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// The label's field
@@ -126,8 +126,13 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     let device = Device::cuda_if_available(0)?;
     // A GPU is one queue; more threads would only wait for it in turn.
     let workers = Workers::new(if device.is_cpu() { threads } else { 1 })?;
+    let texts = |rows_: &[usize]| rows_.iter().map(|n| rows.rows[*n].text.as_str()).collect();
+    let taught: Vec<&str> = texts(&split.train);
+    let classes: Vec<&str> = labels.keys().copied().collect();
+    let court =
+        Court::new(&[&taught[..], &texts(&split.valid)].concat(), [&train, &valid], &classes);
     let judged = |known: &[Vec<f32>], asked: &[Vec<f32>]| {
-        workers.together(|| judge((known, &train), (asked, &valid), labels.len()))
+        workers.together(|| judge((known, &train), (asked, &valid), &court, settings.seed))
     };
     let frozen = judged(&train.frozen, &valid.frozen)?;
     let model = Model::load(base, base_folder, &device)?;
@@ -140,7 +145,8 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     trainer.restore_best()?;
 
     let name = format!("{}-{}-{}", base.name, stem(&args.data), args.label);
-    let manifest = result::write(&model, base, base_folder, &args.out, &name)?;
+    let taught = Taught::of(taught);
+    let manifest = result::write(&model, base, base_folder, &args.out, &name, &taught)?;
     let encoder = Encoder::load(&manifest, &args.out, threads)?;
     let vectors = |examples: &Examples, what: &str| {
         let progress = bar(examples.tokens.len(), what.to_owned());
@@ -176,11 +182,8 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     text.push('\n');
     fs::write(args.out.join("training.json"), text)?;
     let _ = fs::remove_file(args.out.join(checkpoint::FILE));
-    let percent = |(planes, neighbours): (f64, f64)| {
-        format!("{:.2} % by planes, {:.2} % by neighbours", 100.0 * planes, 100.0 * neighbours)
-    };
-    line(&format!("frozen  {}", percent(comparison.frozen.accuracies())))?;
-    line(&format!("tuned   {}", percent(comparison.tuned.accuracies())))?;
+    line(&format!("frozen  {}", comparison.frozen.line()))?;
+    line(&format!("tuned   {}", comparison.tuned.line()))?;
     line(&format!("on {} validation rows {}", split.valid.len(), comparison.verdict()))?;
     line(&format!("the encoder is in {}; use it with model.name = that folder", args.out.display()))
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use deskhand::judge::Share;
-use deskhand::model::{Encoder, Manifest, ModelFile, sha256};
+use deskhand::classify::{History, Options, Terms, unseen_answers};
+use deskhand::judge::{Share, duplicates};
+use deskhand::model::{Encoder, Manifest, ModelFile, Taught, sha256};
 use serde_json::{Value, json};
 
 use super::head::{Head, nearest};
@@ -13,7 +14,7 @@ use super::model::Model;
 use super::trainer::Examples;
 
 /// The files of an encoder's folder.
-const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+const FILES: [&str; 4] = ["config.json", "tokenizer.json", "model.safetensors", Taught::FILE];
 /// Texts that are embedded at a time.
 const BLOCK: usize = 64;
 
@@ -39,7 +40,7 @@ pub(super) fn embed(
     Ok(out)
 }
 
-/// Writes the tuned encoder's files and their manifest.
+/// Writes the tuned encoder's files and their manifest; `taught` is what it was tuned on.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -49,11 +50,13 @@ pub(super) fn write(
     from: &Path,
     folder: &Path,
     name: &str,
+    taught: &Taught,
 ) -> Result<Manifest> {
     for file in ["config.json", "tokenizer.json"] {
         let (from, to) = (from.join(file), folder.join(file));
         fs::copy(&from, &to).with_context(|| to.display().to_string())?;
     }
+    taught.write(folder).with_context(|| folder.display().to_string())?;
     // Whoever loads the encoder meanwhile keeps the file that it began with.
     let part = folder.join("model.safetensors.part");
     model.save(&part)?;
@@ -84,6 +87,58 @@ pub(super) struct Judged {
     pub(super) planes: Vec<bool>,
     /// With the votes of the nearest training rows.
     pub(super) neighbours: Vec<bool>,
+    /// With all that the service's classifier makes of them; empty where there are too few rows.
+    pub(super) answers: Vec<bool>,
+}
+
+/// The rows that encoders are compared on, training and validation, as a classifier reads them.
+#[derive(Debug)]
+pub(super) struct Court {
+    terms: Vec<Terms>,
+    groups: Vec<usize>,
+    labels: Vec<usize>,
+    classes: Vec<String>,
+    /// Those before it were learned from.
+    first_valid: usize,
+}
+
+impl Court {
+    /// Texts with their labels by number, the training rows first. A validation row of a label
+    /// that was never learned has none.
+    pub(super) fn new(texts: &[&str], [train, valid]: [&Examples; 2], classes: &[&str]) -> Self {
+        let labels = train.labels.iter().chain(&valid.labels);
+        Self {
+            terms: texts.iter().map(|text| Terms::of(text)).collect(),
+            groups: duplicates::groups(texts),
+            labels: labels.map(|label| *label as usize).collect(),
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            first_valid: train.labels.len(),
+        }
+    }
+
+    /// Whether the service's classifier is right about each validation row when it learns from all
+    /// rows but the row's own part of the validation rows.
+    fn answers(&self, vectors: &[&[Vec<f32>]; 2], seed: u64) -> Result<Vec<bool>> {
+        let rows: Vec<usize> =
+            (0..self.labels.len()).filter(|row| self.labels[*row] < self.classes.len()).collect();
+        let all = vectors.concat();
+        let vectors: Vec<Vec<f32>> = rows.iter().map(|row| all[*row].clone()).collect();
+        let terms: Vec<Terms> = rows.iter().map(|row| self.terms[*row].clone()).collect();
+        let labels: Vec<usize> = rows.iter().map(|row| self.labels[*row]).collect();
+        let groups: Vec<usize> = rows.iter().map(|row| self.groups[*row]).collect();
+        let taught: Vec<bool> = rows.iter().map(|row| *row < self.first_valid).collect();
+        let history = History {
+            vectors: &vectors,
+            terms: &terms,
+            labels: &labels,
+            groups: &groups,
+            taught: &taught,
+            classes: &self.classes,
+            words: &[],
+        };
+        let answers = unseen_answers(history, Options { seed })?;
+        Ok(answers.into_iter().map(|(row, class)| labels[row] == class).collect())
+    }
 }
 
 /// Judges vectors: those of the training rows explain, those of the validation rows are asked.
@@ -93,18 +148,41 @@ pub(super) struct Judged {
 pub(super) fn judge(
     (known, train): (&[Vec<f32>], &Examples),
     (asked, valid): (&[Vec<f32>], &Examples),
-    classes: usize,
+    court: &Court,
+    seed: u64,
 ) -> Result<Judged> {
+    let classes = court.classes.len();
     let right = |answers: &[u32]| answers.iter().zip(&valid.labels).map(|(a, b)| a == b).collect();
     let planes = Head::fit(known, &train.labels, classes)?.predict(asked)?;
     let neighbours = nearest(known, &train.labels, classes, asked)?;
-    Ok(Judged { planes: right(&planes), neighbours: right(&neighbours) })
+    let answers = court.answers(&[known, asked], seed)?;
+    Ok(Judged { planes: right(&planes), neighbours: right(&neighbours), answers })
 }
 
 impl Judged {
     /// Accuracies: planes, neighbours.
     pub(super) fn accuracies(&self) -> (f64, f64) {
         (share(&self.planes).value(), share(&self.neighbours).value())
+    }
+
+    /// What encoders are compared by: whole answers; planes where there are none.
+    fn deciding(&self) -> &[bool] {
+        if self.answers.is_empty() { &self.planes } else { &self.answers }
+    }
+
+    /// In words, for a person.
+    pub(super) fn line(&self) -> String {
+        let percent = |right: &[bool]| format!("{:.2} %", 100.0 * share(right).value());
+        let parts = format!(
+            "{} by planes, {} by neighbours",
+            percent(&self.planes),
+            percent(&self.neighbours)
+        );
+        if self.answers.is_empty() {
+            parts
+        } else {
+            format!("{} by the whole classifier, {parts}", percent(&self.answers))
+        }
     }
 }
 
@@ -144,9 +222,9 @@ impl Comparison {
         }
     }
 
-    /// Rows that planes got right only after the tuning, and only before.
+    /// Rows that were right only after the tuning, and only before.
     fn changed(&self) -> (usize, usize) {
-        let pairs = || self.frozen.planes.iter().zip(&self.tuned.planes);
+        let pairs = || self.frozen.deciding().iter().zip(self.tuned.deciding());
         (
             pairs().filter(|(frozen, tuned)| !**frozen && **tuned).count(),
             pairs().filter(|(frozen, tuned)| **frozen && !**tuned).count(),
@@ -156,12 +234,18 @@ impl Comparison {
     /// As JSON.
     pub(super) fn json(&self) -> Value {
         let (gained, lost) = self.changed();
-        let of = |judged: &Judged| json!({ "planes": figure(&judged.planes), "neighbours": figure(&judged.neighbours) });
+        let of = |judged: &Judged| {
+            json!({
+                "answers": (!judged.answers.is_empty()).then(|| figure(&judged.answers)),
+                "planes": figure(&judged.planes),
+                "neighbours": figure(&judged.neighbours),
+            })
+        };
         json!({
             "frozen": of(&self.frozen),
             "tuned": of(&self.tuned),
-            "planes_put_right": gained,
-            "planes_spoiled": lost,
+            "put_right": gained,
+            "spoiled": lost,
             "p": sign_test(gained, lost),
             "verdict": self.verdict(),
         })
@@ -202,7 +286,7 @@ mod tests {
     fn a_tuning_that_does_not_help_is_told_so() {
         let judged = |right: usize| {
             let planes: Vec<bool> = (0..100).map(|n| n < right).collect();
-            Judged { neighbours: planes.clone(), planes }
+            Judged { neighbours: planes.clone(), answers: planes.clone(), planes }
         };
         let verdict =
             |frozen, tuned| Comparison { frozen: judged(frozen), tuned: judged(tuned) }.verdict();

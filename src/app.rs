@@ -279,12 +279,15 @@ fn threads(config: &Config) -> usize {
 /// # Errors
 /// There is no such model, or the folder's manifest is none.
 pub fn manifest(config: &Config) -> Result<Manifest> {
-    let name = &config.model.name;
-    if let Some(built_in) = Manifest::find(name) {
-        return Ok(built_in);
-    }
-    anyhow::ensure!(Manifest::names_folder(name), "no model is called {name:?}");
-    Ok(Manifest::read(Path::new(name))?)
+    let (name, precision) = (&config.model.name, config.model.precision);
+    let found = match Manifest::find(name) {
+        Some(built_in) => built_in,
+        None => {
+            anyhow::ensure!(Manifest::names_folder(name), "no model is called {name:?}");
+            Manifest::read(Path::new(name))?
+        }
+    };
+    Ok(Manifest { precision, ..found })
 }
 
 /// Where verified model files are kept.

@@ -22,6 +22,9 @@ pub(crate) struct ModelArgs {
     /// The encoder: a name, or a folder with its manifest.toml
     #[arg(long, global = true, value_name = "NAME")]
     encoder: Option<String>,
+    /// What numbers it computes in: f32 or int8
+    #[arg(long, global = true, value_name = "KIND")]
+    precision: Option<String>,
     /// Folder that already holds the model's files
     #[arg(long, global = true, value_name = "DIR")]
     model_folder: Option<String>,
@@ -36,6 +39,7 @@ impl ModelArgs {
         let config = Layers::new()
             .environment(std::env::vars())
             .flag("--encoder", "model", "name", self.encoder.clone())
+            .flag("--precision", "model", "precision", self.precision.clone())
             .flag("--model-folder", "model", "folder", self.model_folder.clone())
             .flag("--offline", "model", "offline", self.offline.then(|| "true".to_owned()))
             .flag("data", "data", "folder", data.map(|folder| folder.display().to_string()))

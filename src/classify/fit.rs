@@ -164,10 +164,11 @@ pub fn fit(
     step();
     if let Some(folds) = &folds {
         let unseen = Unseen::look(history, folds, options, &mut step);
-        model.stack = Stack::fit(&unseen.views, &unseen.labels, classes);
+        let strength = Stack::bias_strength(&unseen.views, &unseen.labels, classes);
+        model.stack = Stack::fit(&unseen.views, &unseen.labels, classes, strength);
         step();
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
-        let stacks = unseen.stacks(classes);
+        let stacks = unseen.stacks(classes, strength);
         settle(&mut model, |model| answers(&unseen, model, &stacks));
     }
     match calibration {
@@ -204,7 +205,8 @@ pub fn unseen_answers(
     let classes = history.classes.len();
     let Some(folds) = Folds::of(history, options.seed) else { return Ok(Vec::new()) };
     let unseen = Unseen::look(history, &folds, options, &mut || ());
-    let stacks = unseen.stacks(classes);
+    let strength = Stack::bias_strength(&unseen.views, &unseen.labels, classes);
+    let stacks = unseen.stacks(classes, strength);
     let likeliest = |(row, views): (usize, &[f32])| {
         let logits = Unseen::without(row, &stacks).logits(views);
         let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));

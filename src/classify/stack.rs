@@ -12,8 +12,14 @@ use super::views::VIEWS;
 pub(super) const PRIOR: [f64; VIEWS] = [2.7, 1.1, 0.0, 11.0, 0.0];
 /// Weights where nothing but descriptions is known.
 pub(super) const DESCRIBED: [f64; VIEWS] = [0.0, 0.0, 0.0, 18.0, 0.0];
-/// Rows that a bias of 1 away from the prior is worth.
+/// Rows that a bias of 1 away from the prior is worth, where there are many rows.
 const BIAS_STRENGTH: f64 = 2.0;
+/// Where there are fewer rows than this, one of these, whichever does best on rows left out: few
+/// rows say little of each class.
+const FEW_ROWS: usize = 5_000;
+const BIAS_STRENGTHS: [f64; 4] = [BIAS_STRENGTH, 8.0, 32.0, 128.0];
+/// Parts of the rows that are left out in turn for that.
+const PARTS: usize = 4;
 /// Rows that a weight of 1 away from the prior is worth.
 const WEIGHT_STRENGTH: f64 = 0.5;
 const MAX_STEPS: usize = 200;
@@ -34,10 +40,43 @@ impl Stack {
         Self { weights: weights.map(|w| w as f32), bias: vec![0.0; classes] }
     }
 
+    /// How much rows of views (`rows × VIEWS × classes`) should say of each class's bias.
+    pub(super) fn bias_strength(rows: &[f32], labels: &[usize], classes: usize) -> f64 {
+        if labels.len() >= FEW_ROWS {
+            return BIAS_STRENGTH;
+        }
+        let parts: Vec<[(Vec<f32>, Vec<usize>); 2]> = (0..PARTS)
+            .map(|part| {
+                let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+                let rows = rows.chunks_exact(VIEWS * classes).zip(labels).enumerate();
+                for (at, (row, label)) in rows {
+                    let side = &mut sides[usize::from(at % PARTS == part)];
+                    side.0.extend_from_slice(row);
+                    side.1.push(*label);
+                }
+                sides
+            })
+            .collect();
+        let missed = |strength: f64| -> f64 {
+            let miss = |[(seen, known), (rows, labels)]: &[(Vec<f32>, Vec<usize>); 2]| {
+                let stack = Self::fit(seen, known, classes, strength);
+                let row = |(row, label): (&[f32], &usize)| {
+                    let mut p = stack.logits(row);
+                    softmax(&mut p);
+                    -f64::from(p[*label].max(1e-12)).ln()
+                };
+                rows.chunks_exact(VIEWS * classes).zip(labels).map(row).sum::<f64>()
+            };
+            parts.iter().map(miss).sum()
+        };
+        let tried = BIAS_STRENGTHS.map(|strength| (missed(strength), strength));
+        tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(BIAS_STRENGTH, |best| best.1)
+    }
+
     /// Fits to rows of views (`rows × VIEWS × classes`) and their classes.
-    pub(super) fn fit(rows: &[f32], labels: &[usize], classes: usize) -> Self {
+    pub(super) fn fit(rows: &[f32], labels: &[usize], classes: usize, bias_strength: f64) -> Self {
         let start: Vec<f64> = PRIOR.into_iter().chain(std::iter::repeat_n(0.0, classes)).collect();
-        let best = minimise(start, |w| loss(rows, labels, classes, w));
+        let best = minimise(start, |w| loss(rows, labels, classes, bias_strength, w));
         let mut weights = [0.0; VIEWS];
         for (to, from) in weights.iter_mut().zip(&best) {
             *to = *from as f32;
@@ -72,7 +111,13 @@ pub(super) fn softmax(logits: &mut [f32]) {
 }
 
 /// Mean negative log-likelihood with the prior's penalty, and its gradient.
-fn loss(rows: &[f32], labels: &[usize], classes: usize, at: &[f64]) -> (f64, Vec<f64>) {
+fn loss(
+    rows: &[f32],
+    labels: &[usize],
+    classes: usize,
+    bias_strength: f64,
+    at: &[f64],
+) -> (f64, Vec<f64>) {
     let stack = Stack {
         weights: std::array::from_fn(|v| at[v] as f32),
         bias: at[VIEWS..].iter().map(|b| *b as f32).collect(),
@@ -109,7 +154,7 @@ fn loss(rows: &[f32], labels: &[usize], classes: usize, at: &[f64]) -> (f64, Vec
     for (i, (w, g)) in at.iter().zip(&mut gradient).enumerate() {
         let (strength, off) = match PRIOR.get(i) {
             Some(prior) => (WEIGHT_STRENGTH, w - prior),
-            None => (BIAS_STRENGTH, *w),
+            None => (bias_strength, *w),
         };
         loss += 0.5 * strength * off * off;
         *g += strength * off;
@@ -195,12 +240,12 @@ mod tests {
         let rows: Vec<f32> = (0..20 * VIEWS * classes).map(|_| rng.f32()).collect();
         let labels: Vec<usize> = (0..20).map(|_| rng.usize(..classes)).collect();
         let at: Vec<f64> = (0..VIEWS + classes).map(|_| rng.f64()).collect();
-        let (_, gradient) = loss(&rows, &labels, classes, &at);
+        let (_, gradient) = loss(&rows, &labels, classes, 2.0, &at);
         for i in 0..at.len() {
             let shifted = |by: f64| {
                 let mut at = at.clone();
                 at[i] += by;
-                loss(&rows, &labels, classes, &at).0
+                loss(&rows, &labels, classes, 2.0, &at).0
             };
             let slope = (shifted(1e-3) - shifted(-1e-3)) / 2e-3;
             assert!((slope - gradient[i]).abs() < 1e-3, "{i}: {slope} {}", gradient[i]);

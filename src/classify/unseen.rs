@@ -96,7 +96,7 @@ impl Unseen {
     }
 
     /// Weights of the views for each part of the rows, fitted to the other parts.
-    pub(super) fn stacks(&self, classes: usize) -> Vec<Stack> {
+    pub(super) fn stacks(&self, classes: usize, bias_strength: f64) -> Vec<Stack> {
         let size = VIEWS * classes;
         let part = |of: usize| {
             let rows = (0..self.rows.len()).filter(|row| row % CROSS != of);
@@ -105,7 +105,7 @@ impl Unseen {
                 views.extend_from_slice(&self.views[row * size..][..size]);
                 labels.push(self.labels[row]);
             }
-            Stack::fit(&views, &labels, classes)
+            Stack::fit(&views, &labels, classes, bias_strength)
         };
         (0..CROSS).map(part).collect()
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use layers::{ConfigError, Fault, Layers};
 pub use sign_in::SignIn;
 
+use crate::model::Precision;
 use crate::triage::Policy;
 
 /// The defaults, with a comment on each.
@@ -113,6 +114,8 @@ pub struct Model {
     pub name: String,
     /// Folder of verified copies.
     pub cache: PathBuf,
+    /// What numbers the encoder computes in.
+    pub precision: Precision,
     /// A folder that holds the files already.
     pub folder: PathBuf,
     /// The hub's address.

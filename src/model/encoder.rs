@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::engine::{Activation, Engine, Layer, Linear, Norm, Team, query_scale};
-use super::manifest::{Manifest, Pooling};
+use super::manifest::{Manifest, Pooling, Precision};
 use super::taught::Taught;
 use super::weights::Weights;
 
@@ -119,7 +119,7 @@ impl Encoder {
             }
         }
         let layers = (0..config.num_hidden_layers)
-            .map(|n| load_layer(&weights, &config, n))
+            .map(|n| load_layer(&weights, &config, n, manifest.precision))
             .collect::<Result<_, _>>()?;
         let activation = activation(&config.hidden_act).ok_or_else(|| {
             EncoderError::file(&path, format!("unknown activation {:?}", config.hidden_act))
@@ -144,7 +144,7 @@ impl Encoder {
         })
     }
 
-    /// The instruction set that it computes with: `avx512`, `avx2` or `portable`.
+    /// The instruction set that it computes with: `avx512-vnni`, `avx512`, `avx2` or `portable`.
     pub const fn instructions(&self) -> &'static str {
         self.engine.isa()
     }
@@ -233,7 +233,12 @@ fn activation(name: &str) -> Option<Activation> {
     }
 }
 
-fn load_layer(weights: &Weights, config: &Config, n: usize) -> Result<Layer, EncoderError> {
+fn load_layer(
+    weights: &Weights,
+    config: &Config,
+    n: usize,
+    precision: Precision,
+) -> Result<Layer, EncoderError> {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let name = |part: &str| format!("encoder.layer.{n}.{part}");
     let pair = |part: &str, outputs: usize, inputs: usize| {
@@ -242,7 +247,7 @@ fn load_layer(weights: &Weights, config: &Config, n: usize) -> Result<Layer, Enc
     };
     let linear = |part: &str, outputs: usize, inputs: usize| {
         let (matrix, bias) = pair(part, outputs, inputs)?;
-        Ok::<_, EncoderError>(Linear::new(&matrix, &bias, inputs))
+        Ok::<_, EncoderError>(Linear::new(&matrix, &bias, inputs, precision))
     };
     let (mut matrix, mut bias) = pair("attention.self.query", hidden, hidden)?;
     let scale = query_scale(hidden / config.num_attention_heads);
@@ -255,7 +260,7 @@ fn load_layer(weights: &Weights, config: &Config, n: usize) -> Result<Layer, Enc
         bias.extend(more_bias);
     }
     Ok(Layer {
-        qkv: Linear::new(&matrix, &bias, hidden),
+        qkv: Linear::new(&matrix, &bias, hidden, precision),
         out: linear("attention.output.dense", hidden, hidden)?,
         out_norm: load_norm(weights, &name("attention.output.LayerNorm"), hidden)?,
         up: linear("intermediate.dense", wide, hidden)?,

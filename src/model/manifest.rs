@@ -63,6 +63,17 @@ pub enum Pooling {
     Cls,
 }
 
+/// What numbers an encoder's matrices are multiplied in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As the weights come.
+    #[default]
+    F32,
+    /// In eight bits: faster where the processor has instructions for it, and nearly the same.
+    Int8,
+}
+
 /// An encoder: its files, sources and conventions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +106,9 @@ pub struct Manifest {
     /// The folder that the manifest was read from: its files lie there, and come from nowhere else.
     #[serde(skip)]
     pub home: Option<PathBuf>,
+    /// How it is to be run, which is its user's to say.
+    #[serde(skip)]
+    pub precision: Precision,
 }
 
 /// Why a folder is no encoder.
@@ -169,12 +183,16 @@ impl Manifest {
 
     /// Tells encoders apart whose embeddings cannot be compared: the name and the beginning of the
     /// weights' hash, for example `all-MiniLM-L6-v2:53aa51172d14`; where that is not known
-    /// beforehand, of the hub's revision.
+    /// beforehand, of the hub's revision. In eight bits it is another encoder.
     pub fn fingerprint(&self) -> String {
         let weights = self.files.iter().find(|f| f.name == "model.safetensors");
         let hash = weights.and_then(|f| f.sha256.as_deref());
         let hash = hash.or(self.hub.as_ref().map(|hub| hub.revision.as_str())).unwrap_or_default();
-        format!("{}:{}", self.name, hash.get(..12).unwrap_or(hash))
+        let precision = match self.precision {
+            Precision::F32 => "",
+            Precision::Int8 => "+int8",
+        };
+        format!("{}:{}{precision}", self.name, hash.get(..12).unwrap_or(hash))
     }
 
     /// The length of all files together, as far as it is known.

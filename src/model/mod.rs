@@ -22,7 +22,7 @@ pub use cache::{Cache, CacheError, sha256};
 pub use encoder::{Encoder, EncoderError};
 pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
-pub use manifest::{Manifest, ManifestError, ModelFile, Pooling};
+pub use manifest::{Manifest, ManifestError, ModelFile, Pooling, Precision};
 pub(crate) use simd::widest;
 pub use taught::Taught;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};

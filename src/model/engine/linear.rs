@@ -1,25 +1,102 @@
 //! Linear layers on packed weights.
 
+use super::int8::{Bytes, Quantised};
 use super::lanes::Lanes;
 use super::layout::WIDTH;
 use super::math::Activation;
+use crate::model::manifest::Precision;
 
 /// Outputs of a panel: the rows of the widest register tile.
 pub(super) const PANEL: usize = 12;
 
-/// A linear layer, its weights packed once: panels of [`PANEL`] outputs, and within a panel the
+/// A linear layer, its weights packed once.
+pub(in super::super) enum Linear {
+    Full(Full),
+    Int8(Quantised),
+}
+
+/// Weights as they are: panels of [`PANEL`] outputs, and within a panel the
 /// weights of one input side by side. A tile of results stays in registers while a panel and a
 /// block of inputs stream by (Goto & van de Geijn, "Anatomy of high-performance matrix
 /// multiplication", 2008), and no input is ever copied.
-pub(in super::super) struct Linear {
+pub(in super::super) struct Full {
     panels: Vec<f32>,
     bias: Vec<f32>,
     inputs: usize,
 }
 
+/// A block of inputs, and the same in bytes for layers that [want them](Linear::wants_bytes).
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) bytes: &'a Bytes,
+}
+
 impl Linear {
     /// Packs `[outputs, inputs]`, row by row, and a bias for each output.
-    pub(in super::super) fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Self {
+    pub(in super::super) fn new(
+        weights: &[f32],
+        bias: &[f32],
+        inputs: usize,
+        precision: Precision,
+    ) -> Self {
+        match precision {
+            Precision::F32 => Self::Full(Full::new(weights, bias, inputs)),
+            Precision::Int8 => Self::Int8(Quantised::new(weights, bias, inputs)),
+        }
+    }
+
+    /// Rows of a block of results.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::Full(full) => full.bias.len(),
+            Self::Int8(quantised) => quantised.rows(),
+        }
+    }
+
+    /// How many inputs it wants as bytes, if any.
+    pub(super) const fn wants_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Full(_) => None,
+            Self::Int8(quantised) => Some(quantised.inputs),
+        }
+    }
+
+    /// The results of the panels from `first` on, as many as `out` has rows for.
+    #[inline(always)]
+    pub(super) fn apply<L: Lanes, const W: usize>(
+        &self,
+        l: L,
+        input: Input<'_>,
+        first: usize,
+        out: &mut [f32],
+        then: Then<'_>,
+    ) {
+        match self {
+            Self::Full(full) => full.apply::<L, W>(l, input.x, first, out, then),
+            Self::Int8(quantised) => quantised.apply::<L, W>(l, input.bytes, first, out, then),
+        }
+    }
+
+    /// All results of a block, with room for its bytes.
+    #[inline(always)]
+    pub(super) fn apply_all<L: Lanes, const W: usize>(
+        &self,
+        l: L,
+        x: &[f32],
+        bytes: &mut Bytes,
+        out: &mut [f32],
+        then: Then<'_>,
+    ) {
+        if let Some(inputs) = self.wants_bytes() {
+            bytes.take::<L, W>(l, x, inputs);
+        }
+        self.apply::<L, W>(l, Input { x, bytes }, 0, out, then);
+    }
+}
+
+impl Full {
+    fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Self {
         let mut panels = vec![0.0; super::layout::rows(bias.len()) * inputs];
         for (panel, rows) in
             panels.chunks_exact_mut(PANEL * inputs).zip(weights.chunks(PANEL * inputs))
@@ -35,14 +112,8 @@ impl Linear {
         Self { panels, bias: padded, inputs }
     }
 
-    /// Rows of a block of results.
-    pub(super) fn rows(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// The results of the panels from `first` on, as many as `out` has rows for; `x` is a block.
     #[inline(always)]
-    pub(super) fn apply<L: Lanes, const W: usize>(
+    fn apply<L: Lanes, const W: usize>(
         &self,
         l: L,
         x: &[f32],

@@ -2,7 +2,8 @@
 //!
 //! - [`layout`]: packed batches in blocks of tokens, features as rows;
 //! - [`lanes`]: the instruction sets;
-//! - [`linear`]: linear layers on packed weights, which do nearly all of the work;
+//! - [`linear`]: linear layers on packed weights, which do nearly all of the work, and [`int8`],
+//!   the same in bytes;
 //! - [`attention`] and [`math`]: the rest.
 //!
 //! A large batch goes through a layer's second half block by block: attention's output, both
@@ -11,6 +12,7 @@
 //! few blocks for that (one text) is split by features instead.
 
 mod attention;
+mod int8;
 mod lanes;
 mod layout;
 mod linear;
@@ -23,10 +25,11 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
 use attention::{Projected, Room, attend};
+use int8::Bytes;
 use lanes::{Isa, Lanes};
 use layout::{Span, WIDTH, columns, pieces, rows, width_of};
 pub(super) use linear::Linear;
-use linear::Then;
+use linear::{Input, Then};
 pub(super) use math::Activation;
 use math::layer_norm;
 pub(super) use team::Team;
@@ -82,6 +85,7 @@ struct Buffers {
     wide: Vec<f32>,
     qkv: Vec<f32>,
     attended: Vec<f32>,
+    bytes: Vec<Bytes>,
 }
 
 /// Room for what a thread does by itself.
@@ -91,6 +95,7 @@ struct Own {
     context: Vec<f32>,
     y: Vec<f32>,
     wide: Vec<f32>,
+    bytes: Bytes,
 }
 
 thread_local! {
@@ -159,6 +164,8 @@ impl Engine {
         let mut buffers = idle().pop().unwrap_or_default();
         let means = match self.isa {
             #[cfg(target_arch = "x86_64")]
+            Isa::Vnni(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(l) => self.run_on(l, &mut buffers, lengths, norm, first_only, embed),
@@ -182,11 +189,11 @@ impl Engine {
         };
         let mut sequences = place(lengths, self.hidden);
         let mut tokens: usize = lengths.iter().sum();
-        let Buffers { x, context, y, wide, qkv, attended } = buffers;
+        let Buffers { x, context, y, wide, qkv, attended, bytes } = buffers;
         let mut x = sized(x, rows(self.hidden) * columns(tokens));
         let qkv = sized(qkv, first.qkv.rows() * columns(tokens));
         self.look_up(l, x, tokens, norm, embed);
-        self.split(l, &first.qkv, x, rows(self.hidden), qkv, Next::Nothing);
+        self.split(l, &first.qkv, x, rows(self.hidden), bytes, qkv, Next::Nothing);
         for (at, layer) in self.layers.iter().enumerate() {
             let answers = if first_only && at == last {
                 place(&vec![1; lengths.len()], self.hidden)
@@ -206,9 +213,9 @@ impl Engine {
             if tokens.div_ceil(WIDTH) >= BLOCKS_A_THREAD * self.team.threads() {
                 self.by_blocks(l, layer, next, gather, x, qkv);
             } else {
-                self.by_features(l, layer, gather, x, (context, y, wide));
+                self.by_features(l, layer, gather, x, (context, y, wide, bytes));
                 if let Some(next) = next {
-                    self.split(l, next, x, rows(self.hidden), qkv, Next::Nothing);
+                    self.split(l, next, x, rows(self.hidden), bytes, qkv, Next::Nothing);
                 }
             }
         }
@@ -324,22 +331,23 @@ impl Engine {
         self.team.each(blocks.enumerate().collect(), |(at, (x, qkv))| {
             with_own(|own| {
                 let width = x.len() / rows;
-                let context = sized(&mut own.context, x.len());
-                let y = sized(&mut own.y, x.len());
-                let wide = sized(&mut own.wide, layer.up.rows() * width);
+                let Own { context, y, wide, bytes, .. } = own;
+                let (context, y) = (sized(context, x.len()), sized(y, x.len()));
+                let wide = sized(wide, layer.up.rows() * width);
                 gather.block(at, width, context);
                 with_width!(width, W => l.run(
                     #[inline(always)]
                     || {
-                        layer.out.apply::<L, W>(l, context, 0, y, Then::Add(x));
+                        layer.out.apply_all::<L, W>(l, context, bytes, y, Then::Add(x));
                         let Norm { gamma, beta } = &layer.out_norm;
                         layer_norm::<L, W>(l, y, gamma, beta, self.eps);
-                        layer.up.apply::<L, W>(l, y, 0, wide, Then::Activate(self.activation));
-                        layer.down.apply::<L, W>(l, wide, 0, x, Then::Add(y));
+                        let activate = Then::Activate(self.activation);
+                        layer.up.apply_all::<L, W>(l, y, bytes, wide, activate);
+                        layer.down.apply_all::<L, W>(l, wide, bytes, x, Then::Add(y));
                         let Norm { gamma, beta } = &layer.down_norm;
                         layer_norm::<L, W>(l, x, gamma, beta, self.eps);
                         if let Some(next) = next {
-                            next.apply::<L, W>(l, x, 0, qkv, Then::Done);
+                            next.apply_all::<L, W>(l, x, bytes, qkv, Then::Done);
                         }
                     },
                 ));
@@ -354,20 +362,20 @@ impl Engine {
         layer: &Layer,
         gather: Gather<'_>,
         x: &mut [f32],
-        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>),
+        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>, &mut Vec<Bytes>),
     ) {
         let rows = rows(self.hidden);
-        let (context, y, wide) = room;
+        let (context, y, wide, bytes) = room;
         let y = sized(y, x.len());
         let wide = sized(wide, x.len() / rows * layer.up.rows());
         let context = sized(context, x.len());
         for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
             gather.block(at, block.len() / rows, block);
         }
-        self.split(l, &layer.out, context, rows, y, Next::Add(x));
+        self.split(l, &layer.out, context, rows, bytes, y, Next::Add(x));
         y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
-        self.split(l, &layer.up, y, rows, wide, Next::Activate(self.activation));
-        self.split(l, &layer.down, wide, layer.up.rows(), x, Next::Add(y));
+        self.split(l, &layer.up, y, rows, bytes, wide, Next::Activate(self.activation));
+        self.split(l, &layer.down, wide, layer.up.rows(), bytes, x, Next::Add(y));
         x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
     }
 
@@ -400,11 +408,24 @@ impl Engine {
         linear: &Linear,
         x: &[f32],
         x_rows: usize,
+        bytes: &mut Vec<Bytes>,
         out: &mut [f32],
         next: Next<'_>,
     ) {
         let rows = linear.rows();
         let blocks = out.len().div_ceil(WIDTH * rows);
+        if bytes.len() < blocks {
+            bytes.resize_with(blocks, Bytes::default);
+        }
+        if let Some(inputs) = linear.wants_bytes() {
+            let items = x.chunks(WIDTH * x_rows).zip(bytes.iter_mut()).take(blocks).collect();
+            self.team.each(items, |(x, bytes)| {
+                with_width!(x.len() / x_rows, W => l.run(
+                    #[inline(always)]
+                    || bytes.take::<L, W>(l, x, inputs),
+                ));
+            });
+        }
         let panels = rows / linear::PANEL;
         let parts = (PARTS_A_THREAD * self.team.threads()).div_ceil(blocks).min(panels);
         let some = panels.div_ceil(parts);
@@ -417,6 +438,7 @@ impl Engine {
         }
         self.team.each(items, |(at, first, width, out)| {
             let x = &x[at * WIDTH * x_rows..][..width * x_rows];
+            let input = Input { x, bytes: &bytes[at] };
             let then = match next {
                 Next::Nothing => Then::Done,
                 Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),
@@ -424,7 +446,7 @@ impl Engine {
             };
             with_width!(width, W => l.run(
                 #[inline(always)]
-                || linear.apply::<L, W>(l, x, first, out, then),
+                || linear.apply::<L, W>(l, input, first, out, then),
             ));
         });
     }

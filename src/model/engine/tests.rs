@@ -3,11 +3,17 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Precision;
 
 /// Calls a function with each instruction set.
 macro_rules! on_each {
     ($isa:expr, $l:ident => $body:expr) => {
         match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Vnni($l) => $l.run(
+                #[inline(always)]
+                || $body,
+            ),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512($l) => $l.run(
                 #[inline(always)]
@@ -49,7 +55,7 @@ fn applied<L: Lanes, const W: usize>(
     out: &mut [f32],
     then: Then<'_>,
 ) {
-    linear.apply::<L, W>(l, x, 0, out, then);
+    linear.apply_all::<L, W>(l, x, &mut Bytes::default(), out, then);
 }
 
 /// erf by its Taylor series in `f64`, good to 1e-12 for |x| < 4.
@@ -133,7 +139,7 @@ proptest! {
         let mut random = random(seed);
         let weights: Vec<f32> = (0..inputs * outputs).map(|_| random()).collect();
         let bias: Vec<f32> = (0..outputs).map(|_| random()).collect();
-        let linear = Linear::new(&weights, &bias, inputs);
+        let linear = Linear::new(&weights, &bias, inputs, Precision::F32);
         let x: Vec<f32> = (0..rows(inputs) * 32).map(|_| random()).collect();
         let residual: Vec<f32> = (0..linear.rows() * 32).map(|_| random()).collect();
         for isa in Isa::all() {
@@ -158,6 +164,63 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn products_of_bytes_are_those_of_the_definition(
+        inputs in 1usize..70, outputs in 1usize..40, seed in any::<u32>(),
+    ) {
+        let mut random = random(seed);
+        let weights: Vec<f32> = (0..inputs * outputs).map(|_| random()).collect();
+        let bias: Vec<f32> = (0..outputs).map(|_| random()).collect();
+        let linear = Linear::new(&weights, &bias, inputs, Precision::Int8);
+        let mut x: Vec<f32> = (0..rows(inputs) * 32).map(|_| random()).collect();
+        // What is beyond the inputs changes nothing.
+        x[inputs * 32..].fill(1e9);
+        for isa in Isa::all() {
+            let mut found = vec![f32::NAN; linear.rows() * 32];
+            on_each!(isa, l => applied::<_, 32>(l, &linear, &x, &mut found, Then::Done));
+            for column in 0..32 {
+                let token: Vec<f32> = (0..inputs).map(|i| x[i * 32 + column]).collect();
+                let bounds = token.iter().fold((0.0f32, 0.0f32), |(l, h), x| (l.min(*x), h.max(*x)));
+                let step = (bounds.1 - bounds.0) / 255.0;
+                for o in 0..outputs {
+                    let row = &weights[o * inputs..][..inputs];
+                    let scale = row.iter().fold(0.0f32, |most, w| most.max(w.abs())) / 127.0;
+                    let exact: f32 = bias[o] + row.iter().zip(&token).map(|(w, x)| w * x).sum::<f32>();
+                    // Half a step of each input and of each weight, and of the zero point.
+                    let off: f32 = row.iter().map(|w| w.abs() * step).sum::<f32>()
+                        + token.iter().map(|x| (x.abs() + step) * 0.5 * scale).sum::<f32>();
+                    let found = found[o * 32 + column];
+                    prop_assert!((found - exact).abs() <= off + 1e-4, "{isa:?} {found} {exact} {off}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_cost_little_and_every_instruction_set_agrees() {
+    let embed = |at: usize, out: &mut [f32]| {
+        for (d, value) in out.iter_mut().enumerate() {
+            *value = ((at * 31 + d * 7) as f32 * 0.37).sin();
+        }
+    };
+    for lengths in [vec![1], vec![13, 32, 1, 50], (1..40).collect()] {
+        let (exact, norm) = engine(40, 5, 2, Precision::F32);
+        let exact = exact.run(&lengths, &norm, false, embed);
+        let (mut bytes, _) = engine(40, 5, 2, Precision::Int8);
+        for isa in Isa::all() {
+            bytes.isa = isa;
+            let found = bytes.run(&lengths, &norm, false, embed);
+            for (found, exact) in found.iter().zip(&exact) {
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                let cosine = dot(found, exact) / (dot(found, found) * dot(exact, exact)).sqrt();
+                assert!(cosine > 0.999, "{isa:?} {cosine}");
+            }
+        }
+    }
+}
+
 /// Numbers from −1 to 1.
 fn random(seed: u32) -> impl FnMut() -> f32 {
     let mut state = u64::from(seed) + 1;
@@ -168,7 +231,7 @@ fn random(seed: u32) -> impl FnMut() -> f32 {
     }
 }
 
-fn engine(hidden: usize, heads: usize, threads: usize) -> (Engine, Norm) {
+fn engine(hidden: usize, heads: usize, threads: usize, precision: Precision) -> (Engine, Norm) {
     let mut random = random(5);
     let mut some = |n: usize, scale: f32| (0..n).map(|_| scale * random()).collect::<Vec<_>>();
     let mut norm = || {
@@ -177,7 +240,7 @@ fn engine(hidden: usize, heads: usize, threads: usize) -> (Engine, Norm) {
     };
     let norms: Vec<Norm> = (0..7).map(|_| norm()).collect();
     let mut linear = |outputs: usize, inputs: usize| {
-        Linear::new(&some(outputs * inputs, 0.3), &some(outputs, 0.3), inputs)
+        Linear::new(&some(outputs * inputs, 0.3), &some(outputs, 0.3), inputs, precision)
     };
     let mut norms = norms.into_iter();
     let mut next = || norms.next().unwrap();
@@ -202,7 +265,7 @@ fn every_instruction_set_and_number_of_threads_computes_the_same() {
             for first_only in [false, true] {
                 let mut expected: Option<Vec<Vec<f32>>> = None;
                 for threads in [1, 3] {
-                    let (mut engine, norm) = engine(hidden, heads, threads);
+                    let (mut engine, norm) = engine(hidden, heads, threads, Precision::F32);
                     for isa in Isa::all() {
                         engine.isa = isa;
                         let embed = |at: usize, out: &mut [f32]| {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use deskhand::model::{Manifest, ModelFile, Pooling, sha256};
+use deskhand::model::{Manifest, ModelFile, Pooling, Precision, sha256};
 use serde_json::json;
 
 const WORDS: [&str; 24] = [
@@ -120,6 +120,7 @@ pub(crate) fn tiny_encoder(folder: &Path, seed: u64) -> Manifest {
         wheel: None,
         files: files.into(),
         home: Some(folder.to_owned()),
+        precision: Precision::F32,
     };
     manifest.write(folder).unwrap();
     manifest

@@ -67,9 +67,11 @@ def main():
         return peer(engine, *best[1])
 
     both = [[], ["--unsorted"]]
+    ours = [args.ours, "bench-embed", "--texts", texts, "--max-tokens", 256,
+            "--threads", args.threads, "--json"]
     contenders = {
-        "deskhand": [args.ours, "bench-embed", "--texts", texts, "--max-tokens", 256,
-                     "--threads", args.threads, "--json"],
+        "deskhand": ours,
+        "deskhand, int8": [*ours, "--precision", "int8"],
         "onnxruntime": tuned("onnxruntime", ["plain.onnx", "fused.onnx"], [1, 8, 32], both),
     }
     if "openvino" not in args.without:

@@ -227,6 +227,13 @@ mod tests {
     }
 
     #[test]
+    fn eight_bits_are_another_encoder() {
+        let exact = Manifest::built_in().remove(0);
+        let bytes = Manifest { precision: Precision::Int8, ..exact.clone() };
+        assert_eq!(bytes.fingerprint(), format!("{}+int8", exact.fingerprint()));
+    }
+
+    #[test]
     fn a_manifest_survives_being_written_and_knows_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().to_str().unwrap();

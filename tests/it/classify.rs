@@ -106,6 +106,54 @@ fn small_labels_beside_a_large_one_are_still_found() {
     assert!(right > 0.85, "{right}");
 }
 
+/// What a fine-tuned encoder does: the tickets that it was taught lie close together, others as far
+/// apart as ever.
+#[test]
+fn what_the_encoder_was_taught_promises_nothing() {
+    let (mut world, mut asked) = (World::new(8), World::new(8));
+    for class in 0..8 {
+        world.add(class, 80, 0.4, 1);
+    }
+    world.taught.fill(true);
+    for class in 0..8 {
+        world.add(class, 30, 3.5, 2);
+        asked.add(class, 100, 3.5, 3);
+    }
+    for ticket in world.terms.iter_mut().chain(&mut asked.terms) {
+        *ticket = Terms::of("please help");
+    }
+    let off = |world: &World| {
+        let model = world.fit();
+        let answers = world.answers(&model, &asked);
+        let sure: f64 = answers.iter().map(|a| f64::from(a.confidence())).sum();
+        let off = sure / answers.len() as f64 - accuracy(&answers, &asked.labels);
+        (off, model.promises().len())
+    };
+    let (honest, judged) = off(&world);
+    assert_eq!(judged, 240);
+    assert!(honest.abs() < 0.05, "{honest}");
+    // Were they to judge, it would be far too sure.
+    let mut fooled = world;
+    fooled.taught.fill(false);
+    let (fooled, judged) = off(&fooled);
+    assert_eq!(judged, 880);
+    assert!(fooled > honest.abs() + 0.05, "{fooled} {honest}");
+}
+
+#[test]
+fn a_ticket_as_good_as_taught_promises_nothing_either() {
+    let mut world = World::new(3);
+    for class in 0..3 {
+        world.add(class, 40, 1.0, 1);
+    }
+    // Every other ticket was taught, and the next says nearly the same.
+    for row in 0..120 {
+        world.taught[row] = row % 2 == 0;
+        world.groups[row] = row / 2;
+    }
+    assert_eq!(world.fit().promises().len(), 0);
+}
+
 #[test]
 fn one_label_in_ten_wrong_does_little_harm() {
     let (mut world, mut asked) = (World::new(8), World::new(8));

@@ -4,11 +4,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use deskhand::inference::Embedder;
-use deskhand::model::Tokenizer;
+use deskhand::model::{Encoder, Manifest, Precision, Tokenizer};
 use deskhand::sample;
 use deskhand::text;
 
-use crate::support::{load, weights};
+use crate::support::{load, manifest, weights};
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -87,6 +87,26 @@ fn a_text_embeds_the_same_alone_and_among_others() {
         let worst = furthest(&alone, &among[at]);
         assert!(worst < 1e-5, "{worst} on {} tokens", sequence.len());
         assert!((cosine(&alone, &alone) - 1.0).abs() < 1e-5, "not of unit length");
+    }
+}
+
+#[test]
+fn eight_bits_point_nearly_the_same_way() {
+    let (encoder, tokenizer) = load();
+    let manifest = Manifest { precision: Precision::Int8, ..manifest() };
+    let bytes = Encoder::load(&manifest, &weights(), 2).unwrap();
+    let sequences = thousand(&tokenizer);
+    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).step_by(2).collect();
+    let (exact, close) = (encoder.embed(&sequences).unwrap(), bytes.embed(&sequences).unwrap());
+    let cosines: Vec<f32> = exact.iter().zip(&close).map(|(a, b)| cosine(a, b)).collect();
+    let worst = cosines.iter().copied().fold(1.0, f32::min);
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    assert!(worst > 0.98 && mean > 0.995, "worst {worst}, mean {mean}");
+    // A token's bytes are its own: whom it shares a batch with changes next to nothing.
+    for (at, sequence) in sequences.iter().enumerate().step_by(25) {
+        let alone = bytes.embed(&[sequence]).unwrap().remove(0);
+        let alike = cosine(&alone, &close[at]);
+        assert!(alike > 0.9999, "{alike} on {} tokens", sequence.len());
     }
 }
 

@@ -86,6 +86,8 @@ fn a_tuned_encoder_beats_the_one_it_came_from_and_loads_like_any_other() {
     assert!(report["validation"]["verdict"].as_str().unwrap().contains("beats"), "{report:#}");
     assert_eq!(report["rows"]["valid"], 60);
     assert!(!tuned.join("checkpoint.safetensors").exists());
+    // Judged by the whole classifier, on tickets that neither it nor the encoder had learned from.
+    assert!(report["validation"]["tuned"]["answers"]["value"].as_f64().unwrap() > 0.5);
 
     // By its path, through the service's own settings.
     let config = Layers::new()
@@ -103,6 +105,12 @@ fn a_tuned_encoder_beats_the_one_it_came_from_and_loads_like_any_other() {
     let tokenizer = Tokenizer::load(&tuned, manifest.max_tokens).unwrap();
     let windows = tokenizer.windows("my printer is out of toner").unwrap().windows;
     assert_eq!(encoder.embed(&[&windows[0]]).unwrap()[0].len(), manifest.dimensions);
+    let known = tickets(600, 2);
+    let taught = known.lines().filter(|line| {
+        let ticket: Value = serde_json::from_str(line).unwrap();
+        encoder.was_taught(ticket["body"].as_str().unwrap())
+    });
+    assert_eq!(taught.count(), 540);
 
     // A file that was changed since is refused, and left where it is.
     std::fs::write(tuned.join("config.json"), "{}").unwrap();

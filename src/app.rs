@@ -280,12 +280,11 @@ fn threads(config: &Config) -> usize {
 /// There is no such model, or the folder's manifest is none.
 pub fn manifest(config: &Config) -> Result<Manifest> {
     let (name, precision) = (&config.model.name, config.model.precision);
-    let found = match Manifest::find(name) {
-        Some(built_in) => built_in,
-        None => {
-            anyhow::ensure!(Manifest::names_folder(name), "no model is called {name:?}");
-            Manifest::read(Path::new(name))?
-        }
+    let found = if let Some(built_in) = Manifest::find(name) {
+        built_in
+    } else {
+        anyhow::ensure!(Manifest::names_folder(name), "no model is called {name:?}");
+        Manifest::read(Path::new(name))?
     };
     Ok(Manifest { precision, ..found })
 }

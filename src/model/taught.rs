@@ -4,7 +4,8 @@
 //! how good it is. Its folder names them, by hash, and whatever is fitted on top of its vectors is
 //! judged by others.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -41,8 +42,11 @@ impl Taught {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let lines: String = self.hashes.iter().map(|hash| format!("{hash:016x}\n")).collect();
-        std::fs::write(folder.join(Self::FILE), lines)
+        let mut file = BufWriter::new(File::create(folder.join(Self::FILE))?);
+        for hash in &self.hashes {
+            writeln!(file, "{hash:016x}")?;
+        }
+        file.flush()
     }
 
     /// Reads the file where the manifest names it.

@@ -1,4 +1,4 @@
-//! Products in eight bits: weights per output, inputs per token (Dettmers et al., "LLM.int8()",
+//! Products in eight bits: weights per output, inputs per token (Dettmers et al., "`LLM.int8()`",
 //! arXiv:2208.07339, without its outliers, which encoders of this size do not have).
 //!
 //! A weight is a whole number from −127 to 127 times its output's scale; an input is one from 0 to
@@ -28,7 +28,7 @@ pub(in super::super) struct Quantised {
 /// A block of inputs: for every four of them, 64 bytes a sixteen tokens.
 #[derive(Default)]
 pub(super) struct Bytes {
-    bytes: Vec<u8>,
+    fours: Vec<u8>,
     /// One a token.
     scale: [f32; WIDTH],
     zero: [f32; WIDTH],
@@ -79,7 +79,7 @@ impl Quantised {
         then: Then<'_>,
     ) {
         let fours = self.inputs.div_ceil(FOUR);
-        let bytes = &x.bytes[..fours * FOUR * W];
+        let bytes = &x.fours[..fours * FOUR * W];
         for (at, out) in out.chunks_exact_mut(PANEL * W).enumerate() {
             let panel = first + at;
             let weights = self.panels[panel * fours * PANEL..][..fours * PANEL].as_chunks().0;
@@ -119,7 +119,7 @@ impl Bytes {
         // Rows come in whole panels, so there are always four; what is beyond the inputs has
         // weights of zero.
         let fours = inputs.div_ceil(FOUR);
-        self.bytes.resize(self.bytes.len().max(fours * FOUR * W), 0);
+        self.fours.resize(self.fours.len().max(fours * FOUR * W), 0);
         let x = &x.as_chunks::<W>().0[..fours * FOUR];
         for column in 0..W / 16 {
             let (mut low, mut high) = (l.splat(0.0), l.splat(0.0));
@@ -139,7 +139,7 @@ impl Bytes {
             if let Some(cells) = self.zero[own..].first_chunk_mut() {
                 l.store(zero, cells);
             }
-            let to = self.bytes.chunks_exact_mut(FOUR * W);
+            let to = self.fours.chunks_exact_mut(FOUR * W);
             for (four, to) in x.as_chunks::<FOUR>().0.iter().zip(to) {
                 let mut values = [l.splat(0.0); FOUR];
                 for (value, row) in values.iter_mut().zip(four) {

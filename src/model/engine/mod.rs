@@ -193,7 +193,8 @@ impl Engine {
         let mut x = sized(x, rows(self.hidden) * columns(tokens));
         let qkv = sized(qkv, first.qkv.rows() * columns(tokens));
         self.look_up(l, x, tokens, norm, embed);
-        self.split(l, &first.qkv, x, rows(self.hidden), bytes, qkv, Next::Nothing);
+        let from = Blocks { x, rows: rows(self.hidden) };
+        self.split(l, &first.qkv, from, bytes, qkv, Next::Nothing);
         for (at, layer) in self.layers.iter().enumerate() {
             let answers = if first_only && at == last {
                 place(&vec![1; lengths.len()], self.hidden)
@@ -215,7 +216,8 @@ impl Engine {
             } else {
                 self.by_features(l, layer, gather, x, (context, y, wide, bytes));
                 if let Some(next) = next {
-                    self.split(l, next, x, rows(self.hidden), bytes, qkv, Next::Nothing);
+                    let from = Blocks { x, rows: rows(self.hidden) };
+                    self.split(l, next, from, bytes, qkv, Next::Nothing);
                 }
             }
         }
@@ -372,10 +374,18 @@ impl Engine {
         for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
             gather.block(at, block.len() / rows, block);
         }
-        self.split(l, &layer.out, context, rows, bytes, y, Next::Add(x));
+        self.split(l, &layer.out, Blocks { x: context, rows }, bytes, y, Next::Add(x));
         y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
-        self.split(l, &layer.up, y, rows, bytes, wide, Next::Activate(self.activation));
-        self.split(l, &layer.down, wide, layer.up.rows(), bytes, x, Next::Add(y));
+        self.split(
+            l,
+            &layer.up,
+            Blocks { x: y, rows },
+            bytes,
+            wide,
+            Next::Activate(self.activation),
+        );
+        let from = Blocks { x: wide, rows: layer.up.rows() };
+        self.split(l, &layer.down, from, bytes, x, Next::Add(y));
         x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
     }
 
@@ -400,18 +410,17 @@ impl Engine {
         means
     }
 
-    /// Applies a linear layer to all blocks of `x`, which have `x_rows` rows each, a few panels at
-    /// a time.
+    /// Applies a linear layer to all blocks, a few panels at a time.
     fn split<L: Lanes>(
         &self,
         l: L,
         linear: &Linear,
-        x: &[f32],
-        x_rows: usize,
+        from: Blocks<'_>,
         bytes: &mut Vec<Bytes>,
         out: &mut [f32],
         next: Next<'_>,
     ) {
+        let Blocks { x, rows: x_rows } = from;
         let rows = linear.rows();
         let blocks = out.len().div_ceil(WIDTH * rows);
         if bytes.len() < blocks {
@@ -450,6 +459,13 @@ impl Engine {
             ));
         });
     }
+}
+
+/// Blocks of inputs, of so many rows each.
+#[derive(Clone, Copy)]
+struct Blocks<'a> {
+    x: &'a [f32],
+    rows: usize,
 }
 
 /// What follows the product of a layer that is shared out by features.

@@ -122,22 +122,23 @@ fn what_the_encoder_was_taught_promises_nothing() {
     for ticket in world.terms.iter_mut().chain(&mut asked.terms) {
         *ticket = Terms::of("please help");
     }
+    // How often it says that it is right, less how often it is.
     let off = |world: &World| {
         let model = world.fit();
-        let answers = world.answers(&model, &asked);
-        let sure: f64 = answers.iter().map(|a| f64::from(a.confidence())).sum();
-        let off = sure / answers.len() as f64 - accuracy(&answers, &asked.labels);
+        let right = model.promises().answers().filter(|(_, right, _)| *right).count();
+        let said = right as f64 / model.promises().len() as f64;
+        let off = said - accuracy(&world.answers(&model, &asked), &asked.labels);
         (off, model.promises().len())
     };
     let (honest, judged) = off(&world);
     assert_eq!(judged, 240);
-    assert!(honest.abs() < 0.05, "{honest}");
-    // Were they to judge, it would be far too sure.
+    assert!(honest.abs() < 0.08, "{honest}");
+    // Were they to judge, it would say far too much.
     let mut fooled = world;
     fooled.taught.fill(false);
     let (fooled, judged) = off(&fooled);
     assert_eq!(judged, 880);
-    assert!(fooled > honest.abs() + 0.05, "{fooled} {honest}");
+    assert!(fooled > 0.1, "{fooled} {honest}");
 }
 
 #[test]
@@ -220,6 +221,7 @@ fn the_same_text_under_two_labels_is_never_applied_to_one() {
         world.terms.push(terms.clone());
         world.labels.push(usize::from(n % 10 >= 7));
         world.groups.push(0);
+        world.taught.push(false);
     }
     let model = world.fit();
     let asked = World { vectors: vec![vector], terms: vec![terms], ..World::default() };

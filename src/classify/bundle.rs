@@ -19,7 +19,7 @@ use crate::domain::ids::hex;
 use crate::judge::Estimate;
 
 /// The layout of the files; raised when they are read differently.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The manifest's file name.
 pub const MANIFEST: &str = "bundle.json";
 
@@ -249,7 +249,7 @@ fn weights(model: &FieldModel) -> Vec<u8> {
         ("planes", Dtype::F32, floats(&model.views.planes)),
         ("planes.bias", Dtype::F32, floats(&model.views.bias)),
         ("joint", Dtype::F32, floats(&model.views.joint)),
-        ("terms", Dtype::U64, hashes.iter().flat_map(|h| h.to_le_bytes()).collect()),
+        ("terms", Dtype::U32, hashes.iter().flat_map(|h| h.to_le_bytes()).collect()),
         ("terms.rarity", Dtype::F32, floats(rarity)),
         ("stack.bias", Dtype::F32, floats(&model.stack.bias)),
         ("numbers", Dtype::F32, floats(&rest)),
@@ -302,21 +302,21 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
             .map(|b| u16::from_le_bytes([b[0], b[1]]))
             .collect())
     };
-    let hashes = raw("terms", Dtype::U64)?
-        .chunks_exact(8)
-        .map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-        .collect();
+    let whole = |name: &str| -> Result<Vec<u32>, String> {
+        Ok(raw(name, Dtype::U32)?
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect())
+    };
     let planes = |name: &str| -> Result<SparsePlanes, String> {
-        let starts = raw(&format!("{name}.starts"), Dtype::U32)?;
-        let starts = starts.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(SparsePlanes {
-            starts: starts.collect(),
+            starts: whole(&format!("{name}.starts"))?,
             classes: small(&format!("{name}.classes"))?,
             weights: floats(&format!("{name}.weights"))?,
             bias: floats(&format!("{name}.bias"))?,
         })
     };
-    let vocabulary = Vocabulary::from_parts(hashes, floats("terms.rarity")?)
+    let vocabulary = Vocabulary::from_parts(whole("terms")?, floats("terms.rarity")?)
         .ok_or("its terms are out of order")?;
     let views = Views {
         centres: floats("centres")?,
@@ -331,7 +331,7 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
     let (confidence, predicted) = (floats("answers.confidence")?, small("answers.predicted")?);
     let correct = raw("answers.correct", Dtype::U8)?;
     let classes = field.classes.len();
-    let whole = |planes: &SparsePlanes| planes.fit_together(views.vocabulary.len(), classes);
+    let together = |planes: &SparsePlanes| planes.fit_together(views.vocabulary.len(), classes);
     let fits = classes > 0
         && field.support.len() == classes
         && views.bias.len() == classes
@@ -339,8 +339,8 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         && views.centres.len() == views.planes.len()
         && views.centres.len() == views.joint.len()
         && views.centres.len().is_multiple_of(classes)
-        && whole(&views.beside)
-        && whole(&views.lexical)
+        && together(&views.beside)
+        && together(&views.lexical)
         && predicted.iter().all(|c| usize::from(*c) < classes)
         && numbers.len() == VIEWS + 3 + SIGNS + 1 + 1
         && numbers[VIEWS] >= 0.0

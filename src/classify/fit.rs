@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use super::calibrator::Calibrator;
 use super::field::{FieldModel, judge};
+use super::history::History;
 use super::lexical::Terms;
 use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
@@ -23,26 +24,6 @@ const NOVELTY_HISTORY: usize = 15_000;
 const NOVELTY_CLASSES: usize = 4;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
-
-/// A labelled history; all slices but the last two have one item a ticket.
-#[derive(Debug, Clone, Copy)]
-pub struct History<'a> {
-    /// Embeddings of unit length.
-    pub vectors: &'a [Vec<f32>],
-    /// Words and their pieces.
-    pub terms: &'a [Terms],
-    /// The class of each.
-    pub labels: &'a [usize],
-    /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).
-    pub groups: &'a [usize],
-    /// Whether the encoder was fine-tuned on it. Such a ticket is learned from, and says nothing of
-    /// how good what was learned is.
-    pub taught: &'a [bool],
-    /// The labels, by class.
-    pub classes: &'a [String],
-    /// What the taxonomy says of each class, or nothing at all.
-    pub words: &'a [ClassWords],
-}
 
 /// What probabilities and thresholds are calibrated on.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +71,7 @@ impl<'a> History<'a> {
             return Err(FitError::TooManyClasses(classes));
         }
         let words = self.words.iter().map(|w| w.vector.len());
-        let mut widths = self.vectors.iter().map(Vec::len).chain(words);
+        let mut widths = self.vectors.iter().map(|v| v.len()).chain(words);
         let Some(width) = widths.next() else { return Err(FitError::Nothing) };
         match widths.find(|w| *w != width) {
             Some(other) => Err(FitError::Dimensions(width, other)),
@@ -100,8 +81,8 @@ impl<'a> History<'a> {
 
     fn rows(&self, rows: &[usize]) -> Tickets<'a> {
         Tickets {
-            vectors: rows.iter().map(|i| &self.vectors[*i][..]).collect(),
-            terms: rows.iter().map(|i| &self.terms[*i]).collect(),
+            vectors: rows.iter().map(|i| self.vectors[*i]).collect(),
+            terms: rows.iter().map(|i| self.terms[*i]).collect(),
             labels: rows.iter().map(|i| self.labels[*i]).collect(),
         }
     }
@@ -164,11 +145,12 @@ pub fn fit(
     step();
     if let Some(folds) = &folds {
         let unseen = Unseen::look(history, folds, options, &mut step);
-        let strength = Stack::bias_strength(&unseen.views, &unseen.labels, classes);
-        model.stack = Stack::fit(&unseen.views, &unseen.labels, classes, strength);
+        let strength = Stack::bias_strength(unseen.looks());
+        let rows: Vec<usize> = (0..unseen.rows.len()).collect();
+        model.stack = Stack::fit(unseen.looks(), &rows, strength);
         step();
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
-        let stacks = unseen.stacks(classes, strength);
+        let stacks = unseen.stacks(strength);
         settle(&mut model, |model| answers(&unseen, model, &stacks));
     }
     match calibration {
@@ -205,8 +187,7 @@ pub fn unseen_answers(
     let classes = history.classes.len();
     let Some(folds) = Folds::of(history, options.seed) else { return Ok(Vec::new()) };
     let unseen = Unseen::look(history, &folds, options, &mut || ());
-    let strength = Stack::bias_strength(&unseen.views, &unseen.labels, classes);
-    let stacks = unseen.stacks(classes, strength);
+    let stacks = unseen.stacks(Stack::bias_strength(unseen.looks()));
     let likeliest = |(row, views): (usize, &[f32])| {
         let logits = Unseen::without(row, &stacks).logits(views);
         let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
@@ -307,8 +288,8 @@ fn learn_novelty(
         let fitted = Hiding { history, shown: &shown }.views(&seen, options.seed);
         let near = neighbours(history, &rows, shown);
         for (row, near) in rows.iter().zip(&near) {
-            let mut views =
-                fitted.look(&history.vectors[*row], &fitted.read(&history.terms[*row]), near);
+            let words = fitted.read(history.terms[*row]);
+            let mut views = fitted.look(history.vectors[*row], &words, near);
             silence(&mut views, classes, &shown);
             let mut p = stack.logits(&views);
             for (class, z) in p.iter_mut().enumerate() {

@@ -25,15 +25,20 @@ pub struct SparseVector {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vocabulary {
     /// Hashes, rising.
-    hashes: Vec<u64>,
+    hashes: Vec<u32>,
     /// Inverse document frequencies, one a hash.
     rarity: Vec<f32>,
 }
 
-/// A text's terms with their counts, before a vocabulary is known. Sorted by hash; words and
-/// pieces are told apart by the lowest bit.
+/// A text's terms with their counts, before a vocabulary is known. A history's are held at once, so
+/// they are small: four bytes for most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Terms(Vec<(u64, u32)>);
+pub struct Terms {
+    /// Rising; words and pieces are told apart by the lowest bit.
+    hashes: Box<[u32]>,
+    /// The places of those that occur more than once, and how often.
+    repeated: Box<[(u32, u32)]>,
+}
 
 impl Terms {
     /// The terms of a text.
@@ -43,39 +48,56 @@ impl Terms {
         words(&text, &mut hashes);
         pieces(&text, &mut hashes);
         hashes.sort_unstable();
-        let mut counted: Vec<(u64, u32)> = Vec::with_capacity(hashes.len());
-        for hash in hashes {
-            match counted.last_mut() {
-                Some((last, n)) if *last == hash => *n += 1,
-                _ => counted.push((hash, 1)),
+        let mut repeated: Vec<(u32, u32)> = Vec::new();
+        let (mut place, mut at) = (0, 0);
+        while at < hashes.len() {
+            let count = hashes[at..].iter().take_while(|hash| **hash == hashes[at]).count();
+            if count > 1 {
+                repeated.push((place as u32, count as u32));
             }
+            hashes[place] = hashes[at];
+            place += 1;
+            at += count;
         }
-        counted.shrink_to_fit();
-        Self(counted)
+        Self { hashes: hashes[..place].into(), repeated: repeated.into() }
+    }
+
+    /// How many different ones there are.
+    pub fn len(&self) -> usize {
+        self.hashes.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.hashes.is_empty()
+    }
+
+    /// Each with its count, by rising hash.
+    fn counted(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let mut repeated = self.repeated.iter().peekable();
+        self.hashes.iter().enumerate().map(move |(place, hash)| {
+            let count = repeated.next_if(|(at, _)| *at as usize == place);
+            (*hash, count.map_or(1, |(_, count)| *count))
+        })
     }
 }
 
 /// The lowest bit of a word's hash is 0, of a piece's 1.
-const PIECE: u64 = 1;
+const PIECE: u32 = 1;
 
-fn words(text: &str, hashes: &mut Vec<u64>) {
+fn words(text: &str, hashes: &mut Vec<u32>) {
     let mut previous = None;
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()) {
         let word = hash(word.chars().take(MAX_WORD).map(u32::from));
-        hashes.push(word & !PIECE);
+        hashes.push(short(word) & !PIECE);
         if let Some(previous) = previous {
-            hashes.push(mix(word ^ u64::rotate_left(previous, 23)) & !PIECE);
+            hashes.push(short(mix(word ^ u64::rotate_left(previous, 23))) & !PIECE);
         }
         previous = Some(word);
     }
 }
 
-fn pieces(text: &str, hashes: &mut Vec<u64>) {
+fn pieces(text: &str, hashes: &mut Vec<u32>) {
     let mut padded = Vec::new();
     for word in text.split_whitespace() {
         padded.clear();
@@ -85,11 +107,11 @@ fn pieces(text: &str, hashes: &mut Vec<u64>) {
         for size in PIECES {
             if padded.len() < size {
                 // A word shorter than the piece is taken once, whole.
-                hashes.push(hash(padded.iter().copied()) | PIECE);
+                hashes.push(short(hash(padded.iter().copied())) | PIECE);
                 break;
             }
             for piece in padded.windows(size) {
-                hashes.push(hash(piece.iter().copied()) | PIECE);
+                hashes.push(short(hash(piece.iter().copied())) | PIECE);
             }
         }
     }
@@ -104,6 +126,11 @@ fn hash(chars: impl Iterator<Item = u32>) -> u64 {
     mix(state)
 }
 
+/// The upper half: of a million terms, one in two thousand shares it with another.
+fn short(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
 /// The finaliser of `SplitMix64` (Steele et al. 2014).
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -115,14 +142,14 @@ impl Vocabulary {
     /// Counts in how many texts each term occurs.
     pub fn fit<'a>(texts: impl ExactSizeIterator<Item = &'a Terms>) -> Self {
         let n = texts.len();
-        let mut documents: HashMap<u64, u32> = HashMap::new();
+        let mut documents: HashMap<u32, u32> = HashMap::new();
         for text in texts {
-            for &(hash, _) in &text.0 {
-                *documents.entry(hash).or_default() += 1;
+            for hash in &text.hashes {
+                *documents.entry(*hash).or_default() += 1;
             }
         }
         let least = if n > KEEP_RARE_UP_TO { 2 } else { 1 };
-        let mut kept: Vec<(u64, u32)> =
+        let mut kept: Vec<(u32, u32)> =
             documents.into_iter().filter(|&(_, d)| d >= least).collect();
         if kept.len() > MAX_TERMS {
             kept.sort_unstable_by_key(|&(hash, d)| (std::cmp::Reverse(d), hash));
@@ -149,10 +176,12 @@ impl Vocabulary {
     /// A text as `(1 + ln count) · rarity`, words and pieces each scaled to length 1. Terms that
     /// the vocabulary lacks are left out.
     pub fn vector(&self, text: &Terms) -> SparseVector {
-        let mut vector = SparseVector::default();
+        let most = text.len();
+        let mut vector =
+            SparseVector { terms: Vec::with_capacity(most), weights: Vec::with_capacity(most) };
         let mut squares = [0.0_f32; 2];
-        let mut kinds = Vec::new();
-        for &(hash, count) in &text.0 {
+        let mut kinds = Vec::with_capacity(most);
+        for (hash, count) in text.counted() {
             if let Ok(at) = self.hashes.binary_search(&hash) {
                 let weight = (1.0 + (count as f32).ln()) * self.rarity[at];
                 let kind = (hash & PIECE) as usize;
@@ -169,13 +198,55 @@ impl Vocabulary {
     }
 
     /// Hashes and rarities, for storing.
-    pub fn parts(&self) -> (&[u64], &[f32]) {
+    pub fn parts(&self) -> (&[u32], &[f32]) {
         (&self.hashes, &self.rarity)
     }
 
     /// From what [`Vocabulary::parts`] gave; `None` where the two do not belong together.
-    pub fn from_parts(hashes: Vec<u64>, rarity: Vec<f32>) -> Option<Self> {
+    pub fn from_parts(hashes: Vec<u32>, rarity: Vec<f32>) -> Option<Self> {
         let rising = hashes.windows(2).all(|w| w[0] < w[1]);
         (rising && hashes.len() == rarity.len()).then_some(Self { hashes, rarity })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn terms_are_each_counted_once(said in prop::collection::vec("[a-cé]{1,4}", 0..40)) {
+            let text = said.join(" ");
+            let mut every = Vec::new();
+            words(&text, &mut every);
+            pieces(&text, &mut every);
+            let mut expected: BTreeMap<u32, u32> = BTreeMap::new();
+            for term in every {
+                *expected.entry(term).or_default() += 1;
+            }
+            let counted: Vec<(u32, u32)> = Terms::of(&text).counted().collect();
+            prop_assert_eq!(counted, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_comes_again_weighs_more_by_its_logarithm() {
+        let terms = Terms::of("printer jam printer");
+        let vector = Vocabulary::fit([&terms].into_iter()).vector(&terms);
+        // Of words and pairs, "printer" alone is there twice; all are equally rare.
+        let words: Vec<f32> = terms
+            .counted()
+            .zip(&vector.weights)
+            .filter(|((hash, _), _)| hash & PIECE == 0)
+            .map(|(_, weight)| *weight)
+            .collect();
+        let least = words.iter().copied().fold(f32::MAX, f32::min);
+        let times: Vec<f32> = words.iter().map(|w| w / least).filter(|t| *t > 1.01).collect();
+        assert_eq!(words.len(), 4);
+        assert!(matches!(times[..], [t] if (t - (1.0 + 2.0_f32.ln())).abs() < 1e-4), "{times:?}");
     }
 }

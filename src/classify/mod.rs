@@ -16,6 +16,7 @@ pub mod bundle;
 mod calibrator;
 mod field;
 mod fit;
+mod history;
 pub mod lexical;
 pub mod nearest;
 mod novelty;
@@ -30,7 +31,8 @@ mod words;
 
 pub use bundle::{Bundle, BundleError, BundleManifest};
 pub use field::{FieldModel, Prediction, Query};
-pub use fit::{Calibration, FitError, History, Options, fit, unseen_answers};
+pub use fit::{Calibration, FitError, Options, fit, unseen_answers};
+pub use history::{History, Labelled, Readings};
 pub use lexical::Terms;
 pub use promise::{Promise, Promises};
 pub use views::{NEIGHBOURS, WordViews};

@@ -26,13 +26,31 @@ pub(super) struct Kept {
     bias: f32,
 }
 
-/// Leaves out what is negligible.
-pub(super) fn prune(weights: &[f32], bias: f32) -> Kept {
+/// Leaves out what is negligible, and what is more than twice a class's share of all weights that
+/// are kept: planes of thousands of classes wait for each other.
+pub(super) fn prune(weights: &[f32], bias: f32, classes: usize) -> Kept {
     let largest = weights.iter().fold(0.0_f32, |m, w| m.max(w.abs()));
     let least = largest * NEGLIGIBLE;
     let kept = weights.iter().enumerate().filter(|(_, w)| w.abs() > least);
     let (terms, weights) = kept.map(|(t, w)| (t as u32, *w)).unzip();
-    Kept { terms, weights, bias }
+    let mut kept = Kept { terms, weights, bias };
+    let most = 2 * MAX_WEIGHTS / classes;
+    if kept.weights.len() > most {
+        let mut sizes: Vec<f32> = kept.weights.iter().map(|w| w.abs()).collect();
+        let (_, least, _) = sizes.select_nth_unstable_by(kept.weights.len() - most, f32::total_cmp);
+        kept.leave_out(*least);
+    }
+    kept
+}
+
+impl Kept {
+    /// Weights of this size and below.
+    fn leave_out(&mut self, least: f32) {
+        let pairs = self.terms.iter().zip(&self.weights).filter(|(_, w)| w.abs() > least);
+        (self.terms, self.weights) = pairs.map(|(t, w)| (*t, *w)).unzip();
+        self.terms.shrink_to_fit();
+        self.weights.shrink_to_fit();
+    }
 }
 
 impl SparsePlanes {
@@ -44,10 +62,7 @@ impl SparsePlanes {
                 planes.iter().flat_map(|p| p.weights.iter().map(|w| w.abs())).collect();
             let (_, least, _) = sizes.select_nth_unstable_by(total - MAX_WEIGHTS, f32::total_cmp);
             let least = *least;
-            for plane in &mut planes {
-                let pairs = plane.terms.iter().zip(&plane.weights).filter(|(_, w)| w.abs() > least);
-                (plane.terms, plane.weights) = pairs.map(|(t, w)| (*t, *w)).unzip();
-            }
+            planes.iter_mut().for_each(|plane| plane.leave_out(least));
         }
         let mut starts = vec![0_u32; width + 1];
         for term in planes.iter().flat_map(|p| &p.terms) {
@@ -91,5 +106,26 @@ impl SparsePlanes {
                 margins[usize::from(*class)] += weight * x;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_weights_the_largest_are_kept() {
+        let sign = |n: u8| if n.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let weights: Vec<f32> = (1..=100).map(|n| sign(n) * f32::from(n)).collect();
+        assert_eq!(prune(&weights, 0.0, 20).terms.len(), 100);
+        let kept = prune(&weights, 0.25, 2 * MAX_WEIGHTS / 10);
+        assert_eq!(kept.terms, (91..100).collect::<Vec<u32>>());
+        assert_eq!((kept.weights[0], kept.bias), (92.0, 0.25));
+    }
+
+    #[test]
+    fn what_is_close_to_nothing_is_left_out() {
+        let kept = prune(&[1.0, 5e-4, -2e-3, 0.0], 0.0, 2);
+        assert_eq!(kept.terms, [0, 2]);
     }
 }

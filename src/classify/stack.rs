@@ -25,6 +25,24 @@ const WEIGHT_STRENGTH: f64 = 0.5;
 const MAX_STEPS: usize = 200;
 const MEMORY: usize = 10;
 
+/// Rows of views with their classes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looks<'a> {
+    /// `rows × VIEWS × classes`.
+    pub(super) views: &'a [f32],
+    /// One a row.
+    pub(super) labels: &'a [usize],
+    /// How many classes there are.
+    pub(super) classes: usize,
+}
+
+impl<'a> Looks<'a> {
+    fn row(self, row: usize) -> (&'a [f32], usize) {
+        let size = VIEWS * self.classes;
+        (&self.views[row * size..][..size], self.labels[row])
+    }
+}
+
 /// The fitted logit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stack {
@@ -40,43 +58,36 @@ impl Stack {
         Self { weights: weights.map(|w| w as f32), bias: vec![0.0; classes] }
     }
 
-    /// How much rows of views (`rows × VIEWS × classes`) should say of each class's bias.
-    pub(super) fn bias_strength(rows: &[f32], labels: &[usize], classes: usize) -> f64 {
-        if labels.len() >= FEW_ROWS {
+    /// How much rows should say of each class's bias.
+    pub(super) fn bias_strength(looks: Looks<'_>) -> f64 {
+        let rows = looks.labels.len();
+        if rows >= FEW_ROWS {
             return BIAS_STRENGTH;
         }
-        let parts: Vec<[(Vec<f32>, Vec<usize>); 2]> = (0..PARTS)
-            .map(|part| {
-                let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
-                let rows = rows.chunks_exact(VIEWS * classes).zip(labels).enumerate();
-                for (at, (row, label)) in rows {
-                    let side = &mut sides[usize::from(at % PARTS == part)];
-                    side.0.extend_from_slice(row);
-                    side.1.push(*label);
-                }
-                sides
-            })
-            .collect();
         let missed = |strength: f64| -> f64 {
-            let miss = |[(seen, known), (rows, labels)]: &[(Vec<f32>, Vec<usize>); 2]| {
-                let stack = Self::fit(seen, known, classes, strength);
-                let row = |(row, label): (&[f32], &usize)| {
-                    let mut p = stack.logits(row);
+            let miss = |part: usize| {
+                let (left_out, seen): (Vec<usize>, Vec<usize>) =
+                    (0..rows).partition(|row| row % PARTS == part);
+                let stack = Self::fit(looks, &seen, strength);
+                let row = |row: usize| {
+                    let (views, label) = looks.row(row);
+                    let mut p = stack.logits(views);
                     softmax(&mut p);
-                    -f64::from(p[*label].max(1e-12)).ln()
+                    -f64::from(p[label].max(1e-12)).ln()
                 };
-                rows.chunks_exact(VIEWS * classes).zip(labels).map(row).sum::<f64>()
+                left_out.into_iter().map(row).sum::<f64>()
             };
-            parts.iter().map(miss).sum()
+            (0..PARTS).map(miss).sum()
         };
         let tried = BIAS_STRENGTHS.map(|strength| (missed(strength), strength));
         tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(BIAS_STRENGTH, |best| best.1)
     }
 
-    /// Fits to rows of views (`rows × VIEWS × classes`) and their classes.
-    pub(super) fn fit(rows: &[f32], labels: &[usize], classes: usize, bias_strength: f64) -> Self {
-        let start: Vec<f64> = PRIOR.into_iter().chain(std::iter::repeat_n(0.0, classes)).collect();
-        let best = minimise(start, |w| loss(rows, labels, classes, bias_strength, w));
+    /// Fits to some of the rows.
+    pub(super) fn fit(looks: Looks<'_>, rows: &[usize], bias_strength: f64) -> Self {
+        let none = std::iter::repeat_n(0.0, looks.classes);
+        let start: Vec<f64> = PRIOR.into_iter().chain(none).collect();
+        let best = minimise(start, |w| loss(looks, rows, bias_strength, w));
         let mut weights = [0.0; VIEWS];
         for (to, from) in weights.iter_mut().zip(&best) {
             *to = *from as f32;
@@ -111,13 +122,7 @@ pub(super) fn softmax(logits: &mut [f32]) {
 }
 
 /// Mean negative log-likelihood with the prior's penalty, and its gradient.
-fn loss(
-    rows: &[f32],
-    labels: &[usize],
-    classes: usize,
-    bias_strength: f64,
-    at: &[f64],
-) -> (f64, Vec<f64>) {
+fn loss(looks: Looks<'_>, rows: &[usize], bias_strength: f64, at: &[f64]) -> (f64, Vec<f64>) {
     let stack = Stack {
         weights: std::array::from_fn(|v| at[v] as f32),
         bias: at[VIEWS..].iter().map(|b| *b as f32).collect(),
@@ -131,16 +136,15 @@ fn loss(
     };
     // Chunks of a fixed size, added up in order: the same sum on any number of threads.
     let parts: Vec<(f64, Vec<f64>)> = rows
-        .par_chunks(VIEWS * classes * 256)
-        .zip(labels.par_chunks(256))
-        .map(|(rows, labels)| {
+        .par_chunks(256)
+        .map(|rows| {
             let (mut loss, mut gradient) = (0.0, vec![0.0; at.len()]);
-            for (row, &label) in rows.chunks_exact(VIEWS * classes).zip(labels) {
+            for (row, label) in rows.iter().map(|row| looks.row(*row)) {
                 let mut p = stack.logits(row);
                 softmax(&mut p);
                 loss -= f64::from(p[label].max(1e-12)).ln();
                 p[label] -= 1.0;
-                for (g, view) in gradient.iter_mut().zip(row.chunks_exact(classes)) {
+                for (g, view) in gradient.iter_mut().zip(row.chunks_exact(looks.classes)) {
                     *g += p.iter().zip(view).map(|(p, x)| f64::from(p * x)).sum::<f64>();
                 }
                 for (g, p) in gradient[VIEWS..].iter_mut().zip(&p) {
@@ -159,7 +163,7 @@ fn loss(
         loss += 0.5 * strength * off * off;
         *g += strength * off;
     }
-    let n = labels.len().max(1) as f64;
+    let n = rows.len().max(1) as f64;
     for g in &mut gradient {
         *g /= n;
     }
@@ -237,15 +241,17 @@ mod tests {
     fn the_gradient_is_that_of_the_loss() {
         let mut rng = fastrand::Rng::with_seed(1);
         let classes = 3;
-        let rows: Vec<f32> = (0..20 * VIEWS * classes).map(|_| rng.f32()).collect();
+        let views: Vec<f32> = (0..20 * VIEWS * classes).map(|_| rng.f32()).collect();
         let labels: Vec<usize> = (0..20).map(|_| rng.usize(..classes)).collect();
         let at: Vec<f64> = (0..VIEWS + classes).map(|_| rng.f64()).collect();
-        let (_, gradient) = loss(&rows, &labels, classes, 2.0, &at);
+        let looks = Looks { views: &views, labels: &labels, classes };
+        let rows: Vec<usize> = (0..labels.len()).collect();
+        let (_, gradient) = loss(looks, &rows, 2.0, &at);
         for i in 0..at.len() {
             let shifted = |by: f64| {
                 let mut at = at.clone();
                 at[i] += by;
-                loss(&rows, &labels, classes, 2.0, &at).0
+                loss(looks, &rows, 2.0, &at).0
             };
             let slope = (shifted(1e-3) - shifted(-1e-3)) / 2e-3;
             assert!((slope - gradient[i]).abs() < 1e-3, "{i}: {slope} {}", gradient[i]);

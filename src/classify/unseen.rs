@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
-use super::fit::{History, Options};
+use super::fit::Options;
+use super::history::History;
 use super::nearest::nearest;
-use super::stack::Stack;
+use super::stack::{Looks, Stack};
 use super::views::{NEIGHBOURS, VIEWS};
 use crate::judge::splits;
 
@@ -64,6 +65,7 @@ pub(super) struct Unseen {
     pub(super) views: Vec<f32>,
     /// Classes with cosines.
     pub(super) neighbours: Vec<Vec<(usize, f32)>>,
+    classes: usize,
 }
 
 impl Unseen {
@@ -85,27 +87,26 @@ impl Unseen {
             let fitted = history.views(&seen, options.seed);
             let parts = views.chunks_exact_mut(VIEWS * classes).zip(rows.iter().zip(&neighbours));
             for (part, (&row, near)) in parts.filter(|(_, (row, _))| folds.of[**row] == fold) {
-                let look =
-                    fitted.look(&history.vectors[row], &fitted.read(&history.terms[row]), near);
+                let words = fitted.read(history.terms[row]);
+                let look = fitted.look(history.vectors[row], &words, near);
                 part.copy_from_slice(&look);
             }
             step();
         }
         let labels = rows.iter().map(|i| history.labels[*i]).collect();
-        Self { rows, labels, views, neighbours }
+        Self { rows, labels, views, neighbours, classes }
+    }
+
+    /// The rows as weights of the views are fitted to them.
+    pub(super) fn looks(&self) -> Looks<'_> {
+        Looks { views: &self.views, labels: &self.labels, classes: self.classes }
     }
 
     /// Weights of the views for each part of the rows, fitted to the other parts.
-    pub(super) fn stacks(&self, classes: usize, bias_strength: f64) -> Vec<Stack> {
-        let size = VIEWS * classes;
+    pub(super) fn stacks(&self, bias_strength: f64) -> Vec<Stack> {
         let part = |of: usize| {
-            let rows = (0..self.rows.len()).filter(|row| row % CROSS != of);
-            let (mut views, mut labels) = (Vec::new(), Vec::new());
-            for row in rows {
-                views.extend_from_slice(&self.views[row * size..][..size]);
-                labels.push(self.labels[row]);
-            }
-            Stack::fit(&views, &labels, classes, bias_strength)
+            let rows: Vec<usize> = (0..self.rows.len()).filter(|row| row % CROSS != of).collect();
+            Stack::fit(self.looks(), &rows, bias_strength)
         };
         (0..CROSS).map(part).collect()
     }
@@ -134,9 +135,8 @@ pub(super) fn neighbours(
     rows: &[usize],
     shown: impl Fn(usize) -> bool + Sync,
 ) -> Vec<Vec<(usize, f32)>> {
-    let all: Vec<&[f32]> = history.vectors.iter().map(Vec::as_slice).collect();
-    let queries: Vec<&[f32]> = rows.iter().map(|i| all[*i]).collect();
-    let found = nearest(&queries, &all, NEIGHBOURS, |query, row| {
+    let queries: Vec<&[f32]> = rows.iter().map(|i| history.vectors[*i]).collect();
+    let found = nearest(&queries, history.vectors, NEIGHBOURS, |query, row| {
         history.groups[rows[query]] != history.groups[row] && shown(history.labels[row])
     });
     let class = |near: Vec<(usize, f32)>| {

@@ -1,5 +1,7 @@
 //! Five views of a ticket, each a score a class.
 
+use fastrand::Rng;
+
 use super::lexical::{SparseVector, Terms, Vocabulary};
 use super::softmax;
 use super::sparse::{SparsePlanes, prune};
@@ -25,6 +27,9 @@ const DENSE: f32 = 2.0;
 const COST: f32 = 1.0;
 const COST_OF_FEW: f32 = 3.0;
 const FEW: usize = 20;
+/// Terms of all tickets together that planes through words are fitted to, eight bytes each: of a
+/// history that has more, a part is taken by chance. Tickets of a class that has few are all taken.
+const MOST_TERMS: usize = 32 << 20;
 
 /// The rows that views are fitted on: all slices have one item a row.
 #[derive(Debug, Clone, Copy)]
@@ -74,17 +79,22 @@ impl Views {
         let cost = if few { COST_OF_FEW } else { COST };
 
         let vocabulary = Vocabulary::fit(terms.iter().copied());
-        let sparse: Vec<SparseVector> = terms.iter().map(|t| vocabulary.vector(t)).collect();
+        let read = affordable(&terms, &labels, classes, seed);
+        let sparse: Vec<SparseVector> =
+            read.iter().map(|row| vocabulary.vector(terms[*row])).collect();
         let sparse: Vec<&SparseVector> = sparse.iter().collect();
         let sparse = svm::Sparse { rows: &sparse, width: vocabulary.len() };
-        let kept =
-            svm::fit(&sparse, &labels, classes, cost, seed ^ 1, |_, p| prune(&p.weights, p.bias));
+        let told: Vec<usize> = read.iter().map(|row| labels[*row]).collect();
+        let kept = svm::fit(&sparse, &told, classes, cost, seed ^ 1, |_, plane| {
+            prune(&plane.weights, plane.bias, classes)
+        });
         let lexical = SparsePlanes::new(vocabulary.len(), kept);
         let width = vectors.first().map_or(0, |v| v.len());
-        let joint = svm::Joint { dense: svm::Dense(&vectors), scale: DENSE, sparse };
+        let beside: Vec<&[f32]> = read.iter().map(|row| vectors[*row]).collect();
+        let joint = svm::Joint { dense: svm::Dense(&beside), scale: DENSE, sparse };
         let both = || {
-            svm::fit(&joint, &labels, classes, cost, seed ^ 2, |_, mut plane| {
-                let words = prune(&plane.weights[width..], plane.bias);
+            svm::fit(&joint, &told, classes, cost, seed ^ 2, |_, mut plane| {
+                let words = prune(&plane.weights[width..], plane.bias, classes);
                 plane.weights.truncate(width);
                 plane.weights.shrink_to_fit();
                 plane.weights.iter_mut().for_each(|w| *w *= DENSE);
@@ -155,6 +165,21 @@ impl Views {
         }
         scores
     }
+}
+
+/// The rows whose words can be learned from in bounded memory ([`MOST_TERMS`]).
+fn affordable(terms: &[&Terms], labels: &[usize], classes: usize, seed: u64) -> Vec<usize> {
+    let total: usize = terms.iter().map(|terms| terms.len()).sum();
+    if total <= MOST_TERMS {
+        return (0..terms.len()).collect();
+    }
+    let mut sizes = vec![0; classes];
+    for label in labels {
+        sizes[*label] += 1;
+    }
+    let share = MOST_TERMS as f64 / total as f64;
+    let mut random = Rng::with_seed(seed ^ 5);
+    (0..terms.len()).filter(|row| sizes[labels[*row]] <= FEW || random.f64() < share).collect()
 }
 
 /// The logarithm of each class's share in the neighbours' similarity-weighted vote.

@@ -59,9 +59,13 @@ impl EmbeddedIndex {
                 return Ok(Arc::clone(&shelf.view));
             }
             let mut view = Arc::clone(&shelf.view).write_owned().await;
-            let in_place = changes.len() <= APPLY_IN_PLACE;
+            let (in_place, more) =
+                (changes.len() <= APPLY_IN_PLACE, changes.len() == BATCH as usize);
             run(in_place, move || changes.into_iter().for_each(|change| view.apply(change)))
                 .await?;
+            if !more {
+                return Ok(Arc::clone(&shelf.view));
+            }
         }
     }
 

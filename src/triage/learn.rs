@@ -16,7 +16,7 @@ use self::material::{Material, Plan};
 use super::bundles::{BundleFault, BundleRecord, lacking};
 use super::{Caller, Receipt, Triage, TriageError};
 use crate::classify::{
-    Bundle, BundleManifest, Calibration, FieldModel, History, Options, Terms, fit,
+    Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, Readings, Terms, fit,
 };
 use crate::domain::WorkspaceId;
 use crate::domain::ids::hex;
@@ -278,25 +278,14 @@ impl Work {
         }
         drop(texts);
         let vectors: Vec<Vec<f32>> = material.rows.into_iter().map(|row| row.vector).collect();
+        let readings =
+            Readings { vectors: &vectors, terms: &terms, groups: &groups, taught: &taught };
         let total = plans.len() * PARTS;
         progress(0, total);
         let mut fields = std::collections::BTreeMap::new();
         for (at, plan) in plans.into_iter().enumerate() {
-            let rows: Vec<usize> = plan.labels.iter().map(|(row, _)| *row).collect();
-            let labels: Vec<usize> = plan.labels.iter().map(|(_, class)| *class).collect();
-            let vectors: Vec<Vec<f32>> = rows.iter().map(|i| vectors[*i].clone()).collect();
-            let terms: Vec<Terms> = rows.iter().map(|i| terms[*i].clone()).collect();
-            let groups: Vec<usize> = rows.iter().map(|i| groups[*i]).collect();
-            let taught: Vec<bool> = rows.iter().map(|i| taught[*i]).collect();
-            let history = History {
-                vectors: &vectors,
-                terms: &terms,
-                labels: &labels,
-                groups: &groups,
-                taught: &taught,
-                classes: &plan.classes,
-                words: &plan.words,
-            };
+            let labelled = Labelled::of(readings, plan.labels);
+            let history = labelled.history(&plan.classes, &plan.words);
             let advance = |done: usize, steps: usize| {
                 if stop.load(Ordering::Relaxed) {
                     // The only way out of the middle of a fit; nobody is left to hear of it.

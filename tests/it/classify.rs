@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use deskhand::classify::{
-    Bundle, BundleManifest, Calibration, FieldModel, History, Options, Prediction, Query, Terms,
-    bundle::FORMAT, fit, nearest::nearest,
+    Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, Prediction, Query,
+    Readings, Terms, bundle::FORMAT, fit, nearest::nearest,
 };
 use fastrand::Rng;
 
@@ -55,20 +55,20 @@ impl World {
         }
     }
 
-    fn history(&self) -> History<'_> {
-        History {
+    fn labelled(&self) -> Labelled<'_> {
+        let readings = Readings {
             vectors: &self.vectors,
             terms: &self.terms,
-            labels: &self.labels,
             groups: &self.groups,
             taught: &self.taught,
-            classes: &self.classes,
-            words: &[],
-        }
+        };
+        Labelled::of(readings, self.labels.iter().copied().enumerate())
     }
 
     fn fit(&self) -> FieldModel {
-        fit(self.history(), Calibration::Folds, Options { seed: 1 }, &|_, _| ()).unwrap()
+        let labelled = self.labelled();
+        let history = labelled.history(&self.classes, &[]);
+        fit(history, Calibration::Folds, Options { seed: 1 }, &|_, _| ()).unwrap()
     }
 
     /// What a model that learned from this history says of other tickets.

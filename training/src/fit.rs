@@ -1,6 +1,6 @@
 //! `deskhand-train fit`: a bundle from labelled tickets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -8,9 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use deskhand::app;
 use deskhand::backtest::{self, Prepared};
 use deskhand::classify::bundle::FORMAT;
-use deskhand::classify::{
-    Bundle, BundleManifest, Calibration, ClassWords, FieldModel, History, Options, Terms, fit,
-};
+use deskhand::classify::{Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, fit};
 use deskhand::config::Layers;
 use deskhand::domain::{Taxonomy, TicketText};
 use deskhand::exports::{LabelledTicket, read_labelled};
@@ -84,7 +82,7 @@ fn learn(args: &Args, encoder: String, embedder: &Embedder) -> Result<()> {
     let open = || File::open(&args.data).with_context(|| name.clone());
     let mut read = read_labelled(open()?, None).with_context(|| name.clone())?;
     read.tickets.retain(LabelledTicket::in_scope);
-    let tickets = read.tickets;
+    let mut tickets = read.tickets;
     let taxonomy = match &args.taxonomy {
         Some(file) => {
             let name = file.display().to_string();
@@ -95,8 +93,13 @@ fn learn(args: &Args, encoder: String, embedder: &Embedder) -> Result<()> {
     };
     let texts: Vec<&TicketText> = tickets.iter().map(|t| &t.text).collect();
     let progress = bar(texts.len(), "Embedding".to_owned());
-    let data = backtest::prepare(&texts, embedder, |n| progress.inc(n as u64))?;
+    let mut data = backtest::prepare(&texts, embedder, |n| progress.inc(n as u64))?;
     progress.finish_and_clear();
+    // What is learned from is made; of a large history the words themselves are much beside it.
+    data.texts = Vec::new();
+    for ticket in &mut tickets {
+        ticket.text = TicketText::default();
+    }
     let parts = Parts::of(&tickets, &data)?;
     let mut fields = BTreeMap::new();
     for field in &args.labels {
@@ -160,10 +163,11 @@ fn learn_field(
     let phrases: Vec<Vec<String>> =
         classes.iter().map(|class| phrases(class, field, taxonomy)).collect();
     let words = backtest::describe(&phrases, embedder)?;
-    let side = |rows: &[usize]| Side::take(rows, tickets, data, field, &numbers);
-    let (learned, calibrated) = (side(&parts.fit), side(&parts.calibrate));
+    let number = |row: &usize| Some((*row, *numbers.get(tickets[*row].label(field)?)?));
+    let labelled = |rows: &[usize]| Labelled::of(data.readings(), rows.iter().filter_map(number));
+    let (learned, calibrated) = (labelled(&parts.fit), labelled(&parts.calibrate));
     let held = learned.positions(&parts.calibrate);
-    let calibration = if calibrated.labels.is_empty() {
+    let calibration = if calibrated.is_empty() {
         Calibration::Folds
     } else if held.is_empty() {
         Calibration::Apart(calibrated.history(&classes, &words))
@@ -241,55 +245,5 @@ impl Parts {
         };
         ensure!(!parts.fit.is_empty(), "every ticket is of the split `test` or `calibration`");
         Ok(parts)
-    }
-}
-
-/// The labelled rows of one part.
-struct Side {
-    rows: Vec<usize>,
-    vectors: Vec<Vec<f32>>,
-    terms: Vec<Terms>,
-    labels: Vec<usize>,
-    groups: Vec<usize>,
-    taught: Vec<bool>,
-}
-
-impl Side {
-    fn take(
-        rows: &[usize],
-        tickets: &[LabelledTicket],
-        data: &Prepared,
-        field: &str,
-        numbers: &BTreeMap<&str, usize>,
-    ) -> Self {
-        let number = |row: &usize| numbers.get(tickets[*row].label(field)?).copied();
-        let rows: Vec<(usize, usize)> =
-            rows.iter().filter_map(|r| Some((*r, number(r)?))).collect();
-        Self {
-            rows: rows.iter().map(|(row, _)| *row).collect(),
-            vectors: rows.iter().map(|(row, _)| data.vectors[*row].clone()).collect(),
-            terms: rows.iter().map(|(row, _)| data.terms[*row].clone()).collect(),
-            groups: rows.iter().map(|(row, _)| data.groups[*row]).collect(),
-            taught: rows.iter().map(|(row, _)| data.taught[*row]).collect(),
-            labels: rows.into_iter().map(|(_, label)| label).collect(),
-        }
-    }
-
-    /// Where some of the rows stand.
-    fn positions(&self, rows: &[usize]) -> Vec<usize> {
-        let rows: BTreeSet<usize> = rows.iter().copied().collect();
-        (0..self.rows.len()).filter(|at| rows.contains(&self.rows[*at])).collect()
-    }
-
-    fn history<'a>(&'a self, classes: &'a [String], words: &'a [ClassWords]) -> History<'a> {
-        History {
-            vectors: &self.vectors,
-            terms: &self.terms,
-            labels: &self.labels,
-            groups: &self.groups,
-            taught: &self.taught,
-            classes,
-            words,
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use deskhand::classify::{History, Options, Terms, unseen_answers};
+use deskhand::classify::{Labelled, Options, Readings, Terms, unseen_answers};
 use deskhand::judge::{Share, duplicates};
 use deskhand::model::{Encoder, Manifest, ModelFile, Taught, sha256};
 use serde_json::{Value, json};
@@ -119,25 +119,19 @@ impl Court {
     /// Whether the service's classifier is right about each validation row when it learns from all
     /// rows but the row's own part of the validation rows.
     fn answers(&self, vectors: &[&[Vec<f32>]; 2], seed: u64) -> Result<Vec<bool>> {
-        let rows: Vec<usize> =
-            (0..self.labels.len()).filter(|row| self.labels[*row] < self.classes.len()).collect();
-        let all = vectors.concat();
-        let vectors: Vec<Vec<f32>> = rows.iter().map(|row| all[*row].clone()).collect();
-        let terms: Vec<Terms> = rows.iter().map(|row| self.terms[*row].clone()).collect();
-        let labels: Vec<usize> = rows.iter().map(|row| self.labels[*row]).collect();
-        let groups: Vec<usize> = rows.iter().map(|row| self.groups[*row]).collect();
-        let taught: Vec<bool> = rows.iter().map(|row| *row < self.first_valid).collect();
-        let history = History {
-            vectors: &vectors,
-            terms: &terms,
-            labels: &labels,
-            groups: &groups,
+        let taught: Vec<bool> = (0..self.labels.len()).map(|row| row < self.first_valid).collect();
+        let readings = Readings {
+            vectors: &vectors.concat(),
+            terms: &self.terms,
+            groups: &self.groups,
             taught: &taught,
-            classes: &self.classes,
-            words: &[],
         };
+        let known = |(_, label): &(usize, usize)| *label < self.classes.len();
+        let rows = self.labels.iter().copied().enumerate().filter(known);
+        let labelled = Labelled::of(readings, rows);
+        let history = labelled.history(&self.classes, &[]);
         let answers = unseen_answers(history, Options { seed })?;
-        Ok(answers.into_iter().map(|(row, class)| labels[row] == class).collect())
+        Ok(answers.into_iter().map(|(row, class)| history.labels[row] == class).collect())
     }
 }
 

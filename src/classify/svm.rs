@@ -12,7 +12,9 @@ const MAX_PASSES: usize = 60;
 const TOLERANCE: f32 = 0.05;
 /// Tickets of other classes that a class learns from at least; more only with its own size.
 const MIN_OTHERS: usize = 20_000;
-/// So many tickets of other classes for one of its own, above [`MIN_OTHERS`].
+/// So many for all classes together: where there are more than two hundred, each learns from fewer.
+const ALL_OTHERS: usize = 4_000_000;
+/// So many tickets of other classes for one of its own, above these.
 const OTHERS_FOR_ONE: usize = 50;
 
 /// Rows of a training matrix.
@@ -174,16 +176,17 @@ pub fn fit<T: Send>(
         .map(|class| {
             let mut random =
                 Rng::with_seed(seed ^ (class as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let chosen = choose(labels, class, &mut random);
+            let least = MIN_OTHERS.min(ALL_OTHERS / classes);
+            let chosen = choose(labels, class, least, &mut random);
             finish(class, descend(rows, labels, class, cost, &squares, chosen, &mut random))
         })
         .collect()
 }
 
 /// The rows that a class learns from: its own, and all others or a sample of them.
-fn choose(labels: &[usize], class: usize, random: &mut Rng) -> Vec<u32> {
+fn choose(labels: &[usize], class: usize, least: usize, random: &mut Rng) -> Vec<u32> {
     let own = labels.iter().filter(|&&l| l == class).count();
-    let wanted = MIN_OTHERS.max(own * OTHERS_FOR_ONE);
+    let wanted = least.max(own * OTHERS_FOR_ONE);
     let others = labels.len() - own;
     if others <= wanted {
         return (0..labels.len() as u32).collect();

@@ -1,5 +1,7 @@
 //! Five views of a ticket, each a score a class.
 
+use std::collections::HashMap;
+
 use fastrand::Rng;
 
 use super::lexical::{SparseVector, Terms, Vocabulary};
@@ -79,7 +81,7 @@ impl Views {
         let cost = if few { COST_OF_FEW } else { COST };
 
         let vocabulary = Vocabulary::fit(terms.iter().copied());
-        let read = affordable(&terms, &labels, classes, seed);
+        let read = affordable(&terms, &labels, MOST_TERMS, seed);
         let sparse: Vec<SparseVector> =
             read.iter().map(|row| vocabulary.vector(terms[*row])).collect();
         let sparse: Vec<&SparseVector> = sparse.iter().collect();
@@ -167,19 +169,20 @@ impl Views {
     }
 }
 
-/// The rows whose words can be learned from in bounded memory ([`MOST_TERMS`]).
-fn affordable(terms: &[&Terms], labels: &[usize], classes: usize, seed: u64) -> Vec<usize> {
+/// Rows that have about `most` terms together, if all have more.
+fn affordable(terms: &[&Terms], labels: &[usize], most: usize, seed: u64) -> Vec<usize> {
     let total: usize = terms.iter().map(|terms| terms.len()).sum();
-    if total <= MOST_TERMS {
+    if total <= most {
         return (0..terms.len()).collect();
     }
-    let mut sizes = vec![0; classes];
+    let mut sizes: HashMap<usize, usize> = HashMap::new();
     for label in labels {
-        sizes[*label] += 1;
+        *sizes.entry(*label).or_default() += 1;
     }
-    let share = MOST_TERMS as f64 / total as f64;
+    let share = most as f64 / total as f64;
     let mut random = Rng::with_seed(seed ^ 5);
-    (0..terms.len()).filter(|row| sizes[labels[*row]] <= FEW || random.f64() < share).collect()
+    let mut is_taken = |row: &usize| sizes[&labels[*row]] <= FEW || random.f64() < share;
+    (0..terms.len()).filter(|row| is_taken(row)).collect()
 }
 
 /// The logarithm of each class's share in the neighbours' similarity-weighted vote.
@@ -221,5 +224,26 @@ pub(super) fn unit(vector: &mut [f32]) {
         for x in vector {
             *x /= length;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_history_too_large_a_share_is_read_and_of_rare_classes_all() {
+        let terms: Vec<Terms> =
+            (0..2_010).map(|n| Terms::of(&format!("ticket number {n} of many"))).collect();
+        let terms: Vec<&Terms> = terms.iter().collect();
+        // Ten tickets of a rare class among two thousand of another.
+        let labels: Vec<usize> = (0..2_010).map(|n| usize::from(n % 201 == 200)).collect();
+        let total: usize = terms.iter().map(|terms| terms.len()).sum();
+        assert_eq!(affordable(&terms, &labels, total, 1).len(), terms.len());
+        let read = affordable(&terms, &labels, total / 4, 1);
+        assert!(read.is_sorted() && (400..620).contains(&read.len()), "{}", read.len());
+        assert_eq!(read.iter().filter(|row| labels[**row] == 1).count(), 10);
+        assert_eq!(read, affordable(&terms, &labels, total / 4, 1));
+        assert_ne!(read, affordable(&terms, &labels, total / 4, 2));
     }
 }

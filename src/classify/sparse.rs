@@ -62,7 +62,9 @@ impl SparsePlanes {
                 planes.iter().flat_map(|p| p.weights.iter().map(|w| w.abs())).collect();
             let (_, least, _) = sizes.select_nth_unstable_by(total - MAX_WEIGHTS, f32::total_cmp);
             let least = *least;
-            planes.iter_mut().for_each(|plane| plane.leave_out(least));
+            for plane in &mut planes {
+                plane.leave_out(least);
+            }
         }
         let mut starts = vec![0_u32; width + 1];
         for term in planes.iter().flat_map(|p| &p.terms) {

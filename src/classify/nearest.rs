@@ -66,9 +66,17 @@ mod tests {
                 .filter(|row| row % 3 != 0)
                 .map(|row| (row, rows[0].iter().zip(rows[row]).map(|(a, b)| a * b).sum()))
                 .collect();
-            all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            // A stable sort by `<`: of equals, the two zeros among them, the first stays first.
+            all.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap());
             all.truncate(k);
             prop_assert_eq!(&found[0], &all);
         }
+    }
+
+    #[test]
+    fn zero_is_as_similar_as_its_negative() {
+        let rows: [&[f32]; 3] = [&[-0.0, -0.0], &[0.0, 0.0], &[0.0, 1.0]];
+        let found = nearest(&[&[1.0, 0.0]], &rows, 2, |_, _| true);
+        assert_eq!(found[0].iter().map(|f| f.0).collect::<Vec<_>>(), [0, 1]);
     }
 }

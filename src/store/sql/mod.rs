@@ -15,6 +15,7 @@ mod transaction;
 mod work;
 
 use sqlx::AnyPool;
+use tokio_util::task::TaskTracker;
 
 use super::StoreError;
 
@@ -64,6 +65,8 @@ pub struct SqlStore {
     /// Keeps SQLite's log short, beside the writer.
     keeper: Option<AnyPool>,
     dialect: Dialect,
+    /// Transactions that are being begun in PostgreSQL.
+    beginnings: TaskTracker,
 }
 
 impl SqlStore {
@@ -72,13 +75,23 @@ impl SqlStore {
         self.dialect
     }
 
-    /// Begins to write what belongs to no workspace.
+    /// Begins to write.
     async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
         // SQLite waits for its turn at the beginning; later it would have to give up.
-        Ok(match self.dialect {
-            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.writer.begin().await?,
-        })
+        if self.dialect == Dialect::Sqlite {
+            return Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?);
+        }
+        // To its end, even if the caller hangs up: of a BEGIN that is given up half-way, sqlx 0.9
+        // hands the connection on with the transaction open, and what the next ones write by
+        // themselves is never committed (transact-rs/sqlx#4393).
+        let pool = self.writer.clone();
+        match self.beginnings.spawn(async move { pool.begin().await }).await {
+            Ok(begun) => Ok(begun?),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Busy("the process is ending".to_owned())),
+            },
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection, SqlSafeStr};
+use tokio_util::task::TaskTracker;
 
 use super::{Dialect, SqlStore};
 use crate::store::StoreError;
@@ -81,7 +82,13 @@ impl SqlStore {
             .await?;
         let keeper = pool(1).test_before_acquire(false).connect(&sqlite_url(&file, "rw")).await?;
         drop(lock);
-        Ok(Self { writer, readers, keeper: Some(keeper), dialect: Dialect::Sqlite })
+        Ok(Self {
+            writer,
+            readers,
+            keeper: Some(keeper),
+            dialect: Dialect::Sqlite,
+            beginnings: TaskTracker::new(),
+        })
     }
 
     /// Connects to a PostgreSQL database (`postgres://user:password@host/name`) and brings its
@@ -100,7 +107,13 @@ impl SqlStore {
         };
         let (writer, readers) =
             (connections().connect(url).await?, connections().connect(url).await?);
-        Ok(Self { writer, readers, keeper: None, dialect: Dialect::Postgres })
+        Ok(Self {
+            writer,
+            readers,
+            keeper: None,
+            dialect: Dialect::Postgres,
+            beginnings: TaskTracker::new(),
+        })
     }
 }
 

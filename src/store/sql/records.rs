@@ -36,7 +36,7 @@ impl SqlStore {
 #[async_trait]
 impl Records for SqlStore {
     async fn begin(&self, workspace: &WorkspaceId) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(SqlTransaction::begin(&self.writer, self.dialect, workspace).await?))
+        Ok(Box::new(SqlTransaction::begin(self, workspace).await?))
     }
 
     async fn bind_encoder(&self, fingerprint: &str) -> Result<(), StoreError> {

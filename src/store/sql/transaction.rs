@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::records::{
     NEWEST_TAXONOMY, SAVE_SETTINGS, SETTINGS, entry_query, suggestion_query, ticket_query,
 };
 use super::rows::{self, from_json, micros, to_json, uuid};
-use super::{Dialect, erasure, places};
+use super::{Dialect, SqlStore, erasure, places};
 use crate::domain::{
     Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
@@ -31,14 +31,10 @@ pub(super) struct SqlTransaction {
 
 impl SqlTransaction {
     pub(super) async fn begin(
-        pool: &AnyPool,
-        dialect: Dialect,
+        store: &SqlStore,
         workspace: &WorkspaceId,
     ) -> Result<Self, StoreError> {
-        let mut tx = match dialect {
-            Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => pool.begin().await?,
-        };
+        let (mut tx, dialect) = (store.write().await?, store.dialect);
         if dialect == Dialect::Postgres {
             // One writer a workspace, as in SQLite. Sequence numbers then become visible in their
             // order; without the lock a view could pass over one that is committed late.

@@ -26,7 +26,7 @@ impl Work for SqlStore {
         now: Timestamp,
     ) -> Result<Claimed, StoreError> {
         let ClaimRequest { route, key, body_hash } = request;
-        let mut tx = SqlTransaction::begin(&self.writer, self.dialect, workspace).await?;
+        let mut tx = SqlTransaction::begin(self, workspace).await?;
         let yours = Claimed::Yours(Claim { id, route: route.clone(), key: key.clone() });
         let row = sqlx::query(
             "SELECT body_hash, claimed_at, expires_at, status, headers, body FROM receipts

@@ -1,6 +1,7 @@
 //! What only a server can get wrong.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use deskhand::domain::{ClaimId, JobId};
@@ -134,6 +135,38 @@ async fn a_full_or_busy_server_is_told_from_a_broken_one() {
     raw.execute("DROP TABLE users CASCADE").await;
     let broken = store.users().await;
     assert!(matches!(broken, Err(StoreError::Database(_))), "{broken:?}");
+}
+
+/// Whoever gives up beginning a transaction, at whatever step, leaves none open behind them, in
+/// which the writes of others would wait for a commit that never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_given_up_while_it_begins_is_not_left_open() {
+    let database = TestDatabase::new().await;
+    let store = connect(&database).await;
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    let name = desk("main");
+    for steps in 1..30 {
+        let mut begun = store.begin(&name);
+        let mut left = steps;
+        let given_up = std::future::poll_fn(|task| {
+            let begun = std::pin::Pin::new(&mut begun).poll(task).is_ready();
+            left -= 1;
+            if begun || left == 0 { Poll::Ready(!begun) } else { Poll::Pending }
+        });
+        if !given_up.await {
+            break;
+        }
+        drop(begun);
+    }
+    let open = "SELECT state FROM pg_stat_activity
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    let gone = async {
+        while !raw.texts(open.to_owned()).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("all are rolled back");
+    store.close().await;
 }
 
 /// A connection that breaks takes its own use case with it, and no other.

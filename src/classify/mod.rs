@@ -18,6 +18,7 @@ mod field;
 mod fit;
 mod history;
 pub mod lexical;
+mod matrix;
 pub mod nearest;
 mod novelty;
 mod promise;

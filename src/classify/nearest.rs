@@ -1,10 +1,13 @@
 //! The most similar rows of a history, for many rows at once.
 
 use rayon::prelude::*;
-use simsimd::SpatialSimilarity;
+
+use crate::model::simd::widest;
 
 /// Queries that share one pass over the history.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
+/// Those of them that are compared with a row while it is in the processor's registers.
+const GROUP: usize = 8;
 /// Rows of the history that stay in the processor's cache while a block is compared with them.
 const TILE: usize = 256;
 
@@ -21,13 +24,18 @@ pub fn nearest(
         .enumerate()
         .map(|(block, queries)| {
             let mut found = vec![Vec::with_capacity(k + 1); queries.len()];
+            let mut cosines = vec![[0.0; GROUP]; TILE];
             for (tile, rows) in rows.chunks(TILE).enumerate() {
-                for (at, (query, found)) in queries.iter().zip(&mut found).enumerate() {
-                    for (offset, row) in rows.iter().enumerate() {
-                        let cosine = f32::dot(query, row).map_or(0.0, |d| d as f32);
-                        let position = tile * TILE + offset;
-                        if is_among(found, k, cosine) && may(block * BLOCK + at, position) {
-                            insert(found, k, position, cosine);
+                let groups = queries.chunks(GROUP).zip(found.chunks_mut(GROUP)).enumerate();
+                for (group, (queries, found)) in groups {
+                    compare(queries, rows, &mut cosines);
+                    for (at, found) in found.iter_mut().enumerate() {
+                        let query = block * BLOCK + group * GROUP + at;
+                        for (offset, cosines) in cosines[..rows.len()].iter().enumerate() {
+                            let position = tile * TILE + offset;
+                            if is_among(found, k, cosines[at]) && may(query, position) {
+                                insert(found, k, position, cosines[at]);
+                            }
                         }
                     }
                 }
@@ -36,6 +44,41 @@ pub fn nearest(
         })
         .collect();
     blocks.into_iter().flatten().collect()
+}
+
+/// The products of each row with up to [`GROUP`] queries.
+fn compare(queries: &[&[f32]], rows: &[&[f32]], cosines: &mut [[f32; GROUP]]) {
+    // Where there are fewer, the rest are compared once more.
+    let queries = std::array::from_fn(|at| queries[at.min(queries.len() - 1)]);
+    widest(
+        #[inline(always)]
+        || {
+            for (row, cosines) in rows.iter().zip(cosines) {
+                *cosines = products(queries, row);
+            }
+        },
+    );
+}
+
+/// Sums in a fixed order of partial sums, so that they vectorise and are the same every time.
+#[inline(always)]
+fn products(queries: [&[f32]; GROUP], row: &[f32]) -> [f32; GROUP] {
+    const LANES: usize = 8;
+    let whole = row.len() - row.len() % LANES;
+    let queries = queries.map(|query| &query[..row.len()]);
+    let mut sums = [[0.0_f32; LANES]; GROUP];
+    for at in (0..whole).step_by(LANES) {
+        let row = &row[at..at + LANES];
+        for (sums, query) in sums.iter_mut().zip(&queries) {
+            for ((sum, a), b) in sums.iter_mut().zip(&query[at..at + LANES]).zip(row) {
+                *sum += a * b;
+            }
+        }
+    }
+    std::array::from_fn(|n| {
+        let rest = queries[n][whole..].iter().zip(&row[whole..]).map(|(a, b)| a * b);
+        sums[n].iter().sum::<f32>() + rest.sum::<f32>()
+    })
 }
 
 fn is_among(found: &[(usize, f32)], k: usize, cosine: f32) -> bool {

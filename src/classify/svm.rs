@@ -4,7 +4,8 @@
 use fastrand::Rng;
 use rayon::prelude::*;
 
-use super::lexical::SparseVector;
+use super::matrix::WordMatrix;
+use crate::model::simd::widest;
 
 /// Passes over the data after which a class is left as it is.
 const MAX_PASSES: usize = 60;
@@ -16,6 +17,8 @@ const MIN_OTHERS: usize = 20_000;
 const ALL_OTHERS: usize = 4_000_000;
 /// So many tickets of other classes for one of its own, above these.
 const OTHERS_FOR_ONE: usize = 50;
+/// No class learns from more of the others than this, however large it is.
+const MOST_OTHERS: usize = 60_000;
 
 /// Rows of a training matrix.
 pub trait Rows: Sync {
@@ -48,10 +51,12 @@ impl Rows for Dense<'_> {
         self.0.first().map_or(0, |row| row.len())
     }
 
+    #[inline(always)]
     fn dot(&self, i: usize, w: &[f32]) -> f32 {
         dot(self.0[i], w)
     }
 
+    #[inline(always)]
     fn add(&self, i: usize, w: &mut [f32], scale: f32) {
         for (w, x) in w.iter_mut().zip(self.0[i]) {
             *w += scale * x;
@@ -63,50 +68,15 @@ impl Rows for Dense<'_> {
     }
 }
 
-/// Rows of sparse vectors.
-#[derive(Debug)]
-pub struct Sparse<'a> {
-    /// The rows.
-    pub rows: &'a [&'a SparseVector],
-    /// The vocabulary's size.
-    pub width: usize,
-}
-
-impl Rows for Sparse<'_> {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    fn dot(&self, i: usize, w: &[f32]) -> f32 {
-        let row = self.rows[i];
-        row.terms.iter().zip(&row.weights).map(|(&t, x)| w[t as usize] * x).sum()
-    }
-
-    fn add(&self, i: usize, w: &mut [f32], scale: f32) {
-        let row = self.rows[i];
-        for (&t, x) in row.terms.iter().zip(&row.weights) {
-            w[t as usize] += scale * x;
-        }
-    }
-
-    fn square(&self, i: usize) -> f32 {
-        self.rows[i].weights.iter().map(|x| x * x).sum()
-    }
-}
-
 /// Rows of a dense and a sparse vector each, side by side: the dense columns first.
 #[derive(Debug)]
-pub struct Joint<'a> {
+pub(super) struct Joint<'a> {
     /// The dense halves.
-    pub dense: Dense<'a>,
+    pub(super) dense: Dense<'a>,
     /// They are multiplied by it, which is what they weigh beside the sparse ones.
-    pub scale: f32,
+    pub(super) scale: f32,
     /// The sparse halves.
-    pub sparse: Sparse<'a>,
+    pub(super) sparse: &'a WordMatrix,
 }
 
 impl Rows for Joint<'_> {
@@ -115,14 +85,16 @@ impl Rows for Joint<'_> {
     }
 
     fn width(&self) -> usize {
-        self.dense.width() + self.sparse.width
+        self.dense.width() + self.sparse.width()
     }
 
+    #[inline(always)]
     fn dot(&self, i: usize, w: &[f32]) -> f32 {
         let (dense, sparse) = w.split_at(self.dense.width());
         self.scale * self.dense.dot(i, dense) + self.sparse.dot(i, sparse)
     }
 
+    #[inline(always)]
     fn add(&self, i: usize, w: &mut [f32], scale: f32) {
         let (dense, sparse) = w.split_at_mut(self.dense.width());
         self.dense.add(i, dense, scale * self.scale);
@@ -135,6 +107,7 @@ impl Rows for Joint<'_> {
 }
 
 /// A sum in a fixed order of partial sums, so that it vectorises and is the same every time.
+#[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0_f32; LANES];
@@ -178,7 +151,11 @@ pub fn fit<T: Send>(
                 Rng::with_seed(seed ^ (class as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let least = MIN_OTHERS.min(ALL_OTHERS / classes);
             let chosen = choose(labels, class, least, &mut random);
-            finish(class, descend(rows, labels, class, cost, &squares, chosen, &mut random))
+            let plane = widest(
+                #[inline(always)]
+                || descend(rows, labels, class, cost, &squares, chosen, &mut random),
+            );
+            finish(class, plane)
         })
         .collect()
 }
@@ -186,7 +163,7 @@ pub fn fit<T: Send>(
 /// The rows that a class learns from: its own, and all others or a sample of them.
 fn choose(labels: &[usize], class: usize, least: usize, random: &mut Rng) -> Vec<u32> {
     let own = labels.iter().filter(|&&l| l == class).count();
-    let wanted = least.max(own * OTHERS_FOR_ONE);
+    let wanted = least.max(MOST_OTHERS.min(own * OTHERS_FOR_ONE));
     let others = labels.len() - own;
     if others <= wanted {
         return (0..labels.len() as u32).collect();
@@ -198,6 +175,7 @@ fn choose(labels: &[usize], class: usize, least: usize, random: &mut Rng) -> Vec
         .collect()
 }
 
+#[inline(always)]
 fn descend(
     rows: &impl Rows,
     labels: &[usize],

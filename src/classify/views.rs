@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use fastrand::Rng;
 
-use super::lexical::{SparseVector, Terms, Vocabulary};
+use super::lexical::{Terms, Vocabulary};
+use super::matrix::WordMatrix;
 use super::softmax;
 use super::sparse::{SparsePlanes, prune};
 use super::svm::{self, dot};
@@ -82,21 +83,19 @@ impl Views {
 
         let vocabulary = Vocabulary::fit(terms.iter().copied());
         let read = affordable(&terms, &labels, MOST_TERMS, seed);
-        let sparse: Vec<SparseVector> =
-            read.iter().map(|row| vocabulary.vector(terms[*row])).collect();
-        let sparse: Vec<&SparseVector> = sparse.iter().collect();
-        let sparse = svm::Sparse { rows: &sparse, width: vocabulary.len() };
         let told: Vec<usize> = read.iter().map(|row| labels[*row]).collect();
+        let texts: Vec<&Terms> = read.iter().map(|row| terms[*row]).collect();
+        let sparse = WordMatrix::read(&vocabulary, &texts);
         let kept = svm::fit(&sparse, &told, classes, cost, seed ^ 1, |_, plane| {
-            prune(&plane.weights, plane.bias, classes)
+            prune(&sparse.by_term(&plane.weights), plane.bias, classes)
         });
         let lexical = SparsePlanes::new(vocabulary.len(), kept);
         let width = vectors.first().map_or(0, |v| v.len());
         let beside: Vec<&[f32]> = read.iter().map(|row| vectors[*row]).collect();
-        let joint = svm::Joint { dense: svm::Dense(&beside), scale: DENSE, sparse };
+        let joint = svm::Joint { dense: svm::Dense(&beside), scale: DENSE, sparse: &sparse };
         let both = || {
             svm::fit(&joint, &told, classes, cost, seed ^ 2, |_, mut plane| {
-                let words = prune(&plane.weights[width..], plane.bias, classes);
+                let words = prune(&sparse.by_term(&plane.weights[width..]), plane.bias, classes);
                 plane.weights.truncate(width);
                 plane.weights.shrink_to_fit();
                 plane.weights.iter_mut().for_each(|w| *w *= DENSE);

@@ -29,6 +29,7 @@
 //! | 2 | [`text`] | cleaning, redaction, language, sentences |
 //! | | [`judge`] | figures with their intervals, splits, near-duplicates, gates |
 //! | 1 | [`domain`] | plain types: ticket, taxonomy, suggestion, ids, time |
+//! | | [`simd`] | loops for the processor at hand |
 //!
 //! # One ticket's way through
 //!
@@ -58,6 +59,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod reports;
 pub mod sample;
+pub mod simd;
 pub mod store;
 pub mod telemetry;
 pub mod text;

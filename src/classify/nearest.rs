@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::model::simd::widest;
+use crate::simd::widest;
 
 /// Queries that share one pass over the history.
 const BLOCK: usize = 64;

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use rayon::prelude::*;
 
 use super::matrix::WordMatrix;
-use crate::model::simd::widest;
+use crate::simd::widest;
 
 /// Passes over the data after which a class is left as it is.
 const MAX_PASSES: usize = 60;

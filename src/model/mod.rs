@@ -12,7 +12,6 @@ mod engine;
 mod hub;
 pub mod manifest;
 mod quick;
-pub mod simd;
 pub mod taught;
 pub mod tokenize;
 mod weights;
@@ -23,7 +22,6 @@ pub use encoder::{Encoder, EncoderError};
 pub use fetch::{FetchError, Fetcher, Progress, Sources};
 
 pub use manifest::{Manifest, ManifestError, ModelFile, Pooling, Precision};
-pub(crate) use simd::widest;
 pub use taught::Taught;
 pub use tokenize::{TokenizeError, Tokenizer, Windows};
 pub use writer::{ChatMessage, LanguageModel, Sampling, WriterError, Written};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by storey. A room may use those of the storeys below, never its neighbours.
 const STOREYS: [&[&str]; 7] = [
-    &["domain"],
+    &["domain", "simd"],
     &["text", "judge"],
     &["model", "classify", "exports", "drafts"],
     &["inference", "store", "writing", "identity"],

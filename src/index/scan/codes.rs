@@ -1,6 +1,6 @@
 //! One byte for each number of a vector, and rigorous bounds of what that leaves out.
 
-use crate::model::widest;
+use crate::simd::widest;
 
 /// The largest code, and by its sign the smallest.
 const CODES: f32 = 127.0;

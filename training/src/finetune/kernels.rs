@@ -3,7 +3,7 @@
 //! Nothing is kept from the forward pass but its input: what the gradient needs is computed again,
 //! which costs less than reading it from memory.
 
-use deskhand::model::simd::{erf, exp, widest};
+use deskhand::simd::{erf, exp, widest};
 
 use super::noise::Dropout;
 

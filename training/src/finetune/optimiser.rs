@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
-use deskhand::model::simd::widest;
+use deskhand::simd::widest;
 use rayon::prelude::*;
 
 use super::model::Parameter;

@@ -5,12 +5,10 @@ use std::cmp::Reverse;
 use rayon::prelude::*;
 
 use super::lexical::{Terms, Vocabulary};
-use super::svm::Rows;
+use super::svm::{Lanes, Rows, more, product};
 
 /// Rows that are read in parallel before they are put in their place.
 const BLOCK: usize = 4_096;
-/// Partial sums of a product, so that one need not wait for the one before it.
-const LANES: usize = 4;
 
 /// The words of texts as rows of a matrix. Its columns are a vocabulary's terms, those that most
 /// rows have first, so that the weights that most products read lie together.
@@ -79,23 +77,14 @@ impl Rows for WordMatrix {
     }
 
     #[inline(always)]
-    fn dot(&self, i: usize, w: &[f32]) -> f32 {
-        let chunks = self.row(i).chunks_exact(LANES);
-        let product = |(column, x): &(u32, f32)| w[*column as usize] * x;
-        let rest: f32 = chunks.remainder().iter().map(product).sum();
-        let mut sums = [0.0_f32; LANES];
-        for chunk in chunks {
-            for (sum, entry) in sums.iter_mut().zip(chunk) {
-                *sum += product(entry);
-            }
-        }
-        sums.iter().sum::<f32>() + rest
+    fn dot(&self, i: usize, w: &[Lanes]) -> Lanes {
+        product(self.row(i), |_, (column, x)| (&w[*column as usize], *x))
     }
 
     #[inline(always)]
-    fn add(&self, i: usize, w: &mut [f32], scale: f32) {
+    fn add(&self, i: usize, w: &mut [Lanes], scale: Lanes) {
         for (column, x) in self.row(i) {
-            w[*column as usize] += scale * x;
+            more(&mut w[*column as usize], &scale, *x);
         }
     }
 
@@ -106,6 +95,7 @@ impl Rows for WordMatrix {
 
 #[cfg(test)]
 mod tests {
+    use super::super::svm::LANES;
     use super::*;
 
     #[test]
@@ -118,14 +108,18 @@ mod tests {
         assert_eq!((matrix.len(), matrix.width()), (4, vocabulary.len()));
         for (i, text) in texts.iter().enumerate() {
             let vector = vocabulary.vector(text);
-            let mut weights = vec![0.0; matrix.width()];
-            matrix.add(i, &mut weights, 2.0);
-            let by_term = matrix.by_term(&weights);
+            let mut weights = vec![[0.0; LANES]; matrix.width()];
+            let scale: Lanes = std::array::from_fn(|lane| lane as f32);
+            matrix.add(i, &mut weights, scale);
+            let second: Vec<f32> = weights.iter().map(|w| w[2]).collect();
+            let by_term = matrix.by_term(&second);
             assert_eq!(by_term.iter().filter(|w| **w > 0.0).count(), vector.terms.len());
             for (term, weight) in vector.terms.iter().zip(&vector.weights) {
                 assert!((by_term[*term as usize] - 2.0 * weight).abs() < 1e-6);
             }
-            assert!((matrix.dot(i, &weights) - 2.0 * matrix.square(i)).abs() < 1e-4);
+            for (product, scale) in matrix.dot(i, &weights).iter().zip(scale) {
+                assert!((product - scale * matrix.square(i)).abs() < 1e-4);
+            }
         }
         // "the" is in all texts but the last, so no column before its own is in fewer.
         let rows_of = |column: u32| {

@@ -13,6 +13,8 @@ use crate::judge::splits;
 
 /// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
 const MAX_CELLS: usize = 24_000_000;
+/// Rows that judge, at most: each is compared with the whole history, and more of them say no more.
+const MOST_ROWS: usize = 60_000;
 /// A history of fewer tickets a class is too small to be judged by parts of it.
 const ROWS_PER_CLASS: usize = 3;
 /// Parts that are left out in turn: more where they are cheap, because a model that has seen more
@@ -78,7 +80,8 @@ impl Unseen {
     ) -> Self {
         let classes = history.classes.len();
         let fresh: Vec<usize> = (0..folds.of.len()).filter(|row| folds.judge(*row)).collect();
-        let rows = sample(fresh, MAX_CELLS / (VIEWS * classes), options.seed);
+        let most = MOST_ROWS.min(MAX_CELLS / (VIEWS * classes));
+        let rows = sample(fresh, most, options.seed);
         let neighbours = neighbours(history, &rows, |_| true);
         let mut views = vec![0.0; rows.len() * VIEWS * classes];
         for fold in (0..folds.count).map(Some) {

@@ -86,10 +86,11 @@ impl Views {
         let told: Vec<usize> = read.iter().map(|row| labels[*row]).collect();
         let texts: Vec<&Terms> = read.iter().map(|row| terms[*row]).collect();
         let sparse = WordMatrix::read(&vocabulary, &texts);
-        let kept = svm::fit(&sparse, &told, classes, cost, seed ^ 1, |_, plane| {
-            prune(&sparse.by_term(&plane.weights), plane.bias, classes)
-        });
-        let lexical = SparsePlanes::new(vocabulary.len(), kept);
+        let lexical = || {
+            svm::fit(&sparse, &told, classes, cost, seed ^ 1, |_, plane| {
+                prune(&sparse.by_term(&plane.weights), plane.bias, classes)
+            })
+        };
         let width = vectors.first().map_or(0, |v| v.len());
         let beside: Vec<&[f32]> = read.iter().map(|row| vectors[*row]).collect();
         let joint = svm::Joint { dense: svm::Dense(&beside), scale: DENSE, sparse: &sparse };
@@ -113,7 +114,7 @@ impl Views {
             }
         };
         // One by itself fits on one thread, the others' classes fill the rest.
-        let ((planes, bias), both) = rayon::join(dense, both);
+        let ((planes, bias), (both, lexical)) = rayon::join(dense, || rayon::join(both, lexical));
         let (joint, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         Self {
             centres: centres(&vectors, &labels, rows.labels.len(), classes),
@@ -121,7 +122,7 @@ impl Views {
             bias,
             joint: joint.concat(),
             beside: SparsePlanes::new(vocabulary.len(), kept),
-            lexical,
+            lexical: SparsePlanes::new(vocabulary.len(), lexical),
             vocabulary,
         }
     }

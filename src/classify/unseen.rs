@@ -13,8 +13,9 @@ use crate::judge::splits;
 
 /// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
 const MAX_CELLS: usize = 24_000_000;
-/// Rows that judge, at most: each is compared with the whole history, and more of them say no more.
-const MOST_ROWS: usize = 60_000;
+/// Rows that judge, at most: each fold that is left out costs a fit, each row a comparison with the
+/// whole history, and of so many, half the width of a share's 95 % interval is 0.3 points.
+const MOST_ROWS: usize = 20_000;
 /// A history of fewer tickets a class is too small to be judged by parts of it.
 const ROWS_PER_CLASS: usize = 3;
 /// Parts that are left out in turn: more where they are cheap, because a model that has seen more
@@ -26,11 +27,16 @@ const SMALL: (usize, usize) = (12_000, 2_000_000);
 /// Parts of the unseen rows that the weights of the views are fitted without, in turn.
 const CROSS: usize = 4;
 
+/// Rows that judge among so many classes, at most.
+fn most_rows(classes: usize) -> usize {
+    MOST_ROWS.min(MAX_CELLS / (VIEWS * classes))
+}
+
 /// Which rows are left out together.
 pub(super) struct Folds {
-    /// `None`: never left out.
+    /// `None`: cannot judge.
     of: Vec<Option<usize>>,
-    /// How many folds there are.
+    /// How many of them are left out in turn: as many as it takes for enough rows.
     pub(super) count: usize,
 }
 
@@ -39,7 +45,7 @@ impl Folds {
     /// near-duplicate. `None` if they are too few.
     pub(super) fn of(history: History<'_>, seed: u64) -> Option<Self> {
         let (n, classes) = (history.labels.len(), history.classes.len());
-        let count = if n <= SMALL.0 && n * classes <= SMALL.1 { FOLDS_OF_SMALL } else { FOLDS };
+        let parts = if n <= SMALL.0 && n * classes <= SMALL.1 { FOLDS_OF_SMALL } else { FOLDS };
         let taught: BTreeSet<usize> =
             (0..n).filter(|row| history.taught[*row]).map(|row| history.groups[row]).collect();
         let known = history.labels.iter().collect::<BTreeSet<_>>().len();
@@ -48,12 +54,22 @@ impl Folds {
             return None;
         }
         let labels: Vec<u32> = history.labels.iter().map(|label| *label as u32).collect();
-        let folds = splits::folds(history.groups, &labels, count, seed).ok()?;
+        let folds = splits::folds(history.groups, &labels, parts, seed).ok()?;
         let fresh = |(fold, group): (usize, &usize)| (!taught.contains(group)).then_some(fold);
-        Some(Self { of: folds.into_iter().zip(history.groups).map(fresh).collect(), count })
+        let of: Vec<Option<usize>> = folds.into_iter().zip(history.groups).map(fresh).collect();
+        let rows = |count: usize| of.iter().flatten().filter(|fold| **fold < count).count();
+        let enough = |count: &usize| rows(*count) >= most_rows(classes);
+        let count = (1..parts).find(enough).unwrap_or(parts);
+        Some(Self { of, count })
     }
 
-    /// Whether a row is left out some time.
+    /// The rows that are left out some time.
+    fn left_out(&self) -> impl Iterator<Item = usize> {
+        let is_left_out = |fold: &Option<usize>| fold.is_some_and(|fold| fold < self.count);
+        self.of.iter().enumerate().filter(move |(_, fold)| is_left_out(fold)).map(|(row, _)| row)
+    }
+
+    /// Whether a row can judge.
     pub(super) fn judge(&self, row: usize) -> bool {
         self.of[row].is_some()
     }
@@ -71,7 +87,7 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    /// Leaves each fold out in turn. A neighbour is any row but the near-duplicates of the row.
+    /// Leaves folds out in turn. A neighbour is any row but the near-duplicates of the row.
     pub(super) fn look(
         history: History<'_>,
         folds: &Folds,
@@ -79,9 +95,7 @@ impl Unseen {
         step: &mut impl FnMut(),
     ) -> Self {
         let classes = history.classes.len();
-        let fresh: Vec<usize> = (0..folds.of.len()).filter(|row| folds.judge(*row)).collect();
-        let most = MOST_ROWS.min(MAX_CELLS / (VIEWS * classes));
-        let rows = sample(fresh, most, options.seed);
+        let rows = sample(folds.left_out(), most_rows(classes), options.seed);
         let neighbours = neighbours(history, &rows, |_| true);
         let mut views = vec![0.0; rows.len() * VIEWS * classes];
         for fold in (0..folds.count).map(Some) {
@@ -146,4 +160,37 @@ pub(super) fn neighbours(
         near.into_iter().map(|(row, cosine)| (history.labels[row], cosine)).collect()
     };
     found.into_iter().map(class).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many folds of so many rows are left out, and how many rows with them.
+    fn judges(rows: usize, classes: usize) -> (usize, usize) {
+        let names: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+        let labels: Vec<usize> = (0..rows).map(|row| row % classes).collect();
+        let history = History {
+            vectors: &[],
+            terms: &[],
+            labels: &labels,
+            groups: &(0..rows).collect::<Vec<_>>(),
+            taught: &vec![false; rows],
+            classes: &names,
+            words: &[],
+        };
+        let folds = Folds::of(history, 1).unwrap();
+        assert!((0..rows).all(|row| folds.judge(row)));
+        (folds.count, folds.left_out().count())
+    }
+
+    #[test]
+    fn of_a_large_history_no_more_is_left_out_than_it_takes_to_judge() {
+        assert_eq!(judges(5_000, 8), (FOLDS_OF_SMALL, 5_000));
+        assert_eq!(judges(18_000, 8), (FOLDS, 18_000));
+        assert_eq!(judges(30_000, 8), (4, 24_000));
+        assert_eq!(judges(110_000, 8), (1, 22_000));
+        // Of many classes, views of fewer rows fit into memory.
+        assert_eq!(judges(30_000, 2_000), (1, 6_000));
+    }
 }

@@ -60,24 +60,29 @@ fn compare(queries: &[&[f32]], rows: &[&[f32]], cosines: &mut [[f32; GROUP]]) {
     );
 }
 
+/// Partial sums of a product.
+const LANES: usize = 8;
+
+/// `sum + a · b`, number by number.
+#[inline(always)]
+fn more(sum: [f32; LANES], a: &[f32; LANES], b: &[f32; LANES]) -> [f32; LANES] {
+    std::array::from_fn(|lane| sum[lane] + a[lane] * b[lane])
+}
+
 /// Sums in a fixed order of partial sums, so that they vectorise and are the same every time.
 #[inline(always)]
 fn products(queries: [&[f32]; GROUP], row: &[f32]) -> [f32; GROUP] {
-    const LANES: usize = 8;
-    let whole = row.len() - row.len() % LANES;
-    let queries = queries.map(|query| &query[..row.len()]);
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let parts = queries.map(|query| &query.as_chunks::<LANES>().0[..chunks.len()]);
     let mut sums = [[0.0_f32; LANES]; GROUP];
-    for at in (0..whole).step_by(LANES) {
-        let row = &row[at..at + LANES];
-        for (sums, query) in sums.iter_mut().zip(&queries) {
-            for ((sum, a), b) in sums.iter_mut().zip(&query[at..at + LANES]).zip(row) {
-                *sum += a * b;
-            }
-        }
+    for (at, row) in chunks.iter().enumerate() {
+        // Written so that all sums stay in registers: a loop over the queries may be left rolled
+        // up, and then to one number at a time.
+        sums = std::array::from_fn(|n| more(sums[n], &parts[n][at], row));
     }
     std::array::from_fn(|n| {
-        let rest = queries[n][whole..].iter().zip(&row[whole..]).map(|(a, b)| a * b);
-        sums[n].iter().sum::<f32>() + rest.sum::<f32>()
+        let left = queries[n][chunks.len() * LANES..].iter().zip(rest).map(|(a, b)| a * b);
+        sums[n].iter().sum::<f32>() + left.sum::<f32>()
     })
 }
 

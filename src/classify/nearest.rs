@@ -107,7 +107,7 @@ mod tests {
         fn it_agrees_with_sorting(seed: u64, n in 1usize..600, k in 1usize..8) {
             let mut rng = fastrand::Rng::with_seed(seed);
             let rows: Vec<Vec<f32>> =
-                (0..n).map(|_| (0..4).map(|_| f32::from(rng.i8(-3..3))).collect()).collect();
+                (0..n).map(|_| (0..19).map(|_| f32::from(rng.i8(-3..3))).collect()).collect();
             let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
             let found = nearest(&rows[..1], &rows, k, |_, row| row % 3 != 0);
             let mut all: Vec<(usize, f32)> = (0..n)

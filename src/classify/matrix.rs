@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use rayon::prelude::*;
 
 use super::lexical::{Terms, Vocabulary};
-use super::svm::{Lanes, Rows, more, product};
+use super::svm::{Rows, more, product};
 
 /// Rows that are read in parallel before they are put in their place.
 const BLOCK: usize = 4_096;
@@ -77,12 +77,12 @@ impl Rows for WordMatrix {
     }
 
     #[inline(always)]
-    fn dot(&self, i: usize, w: &[Lanes]) -> Lanes {
+    fn dot<const N: usize>(&self, i: usize, w: &[[f32; N]]) -> [f32; N] {
         product(self.row(i), |_, (column, x)| (&w[*column as usize], *x))
     }
 
     #[inline(always)]
-    fn add(&self, i: usize, w: &mut [Lanes], scale: Lanes) {
+    fn add<const N: usize>(&self, i: usize, w: &mut [[f32; N]], scale: [f32; N]) {
         for (column, x) in self.row(i) {
             more(&mut w[*column as usize], &scale, *x);
         }
@@ -95,7 +95,6 @@ impl Rows for WordMatrix {
 
 #[cfg(test)]
 mod tests {
-    use super::super::svm::LANES;
     use super::*;
 
     #[test]
@@ -108,8 +107,8 @@ mod tests {
         assert_eq!((matrix.len(), matrix.width()), (4, vocabulary.len()));
         for (i, text) in texts.iter().enumerate() {
             let vector = vocabulary.vector(text);
-            let mut weights = vec![[0.0; LANES]; matrix.width()];
-            let scale: Lanes = std::array::from_fn(|lane| lane as f32);
+            let mut weights = vec![[0.0; 3]; matrix.width()];
+            let scale = [0.0, 1.0, 2.0];
             matrix.add(i, &mut weights, scale);
             let second: Vec<f32> = weights.iter().map(|w| w[2]).collect();
             let by_term = matrix.by_term(&second);

@@ -7,16 +7,16 @@ use rayon::prelude::*;
 
 use crate::simd::widest;
 
-/// Classes that are fitted side by side.
-pub const LANES: usize = 8;
-/// A number for each of them.
-pub type Lanes = [f32; LANES];
+/// Classes that are fitted side by side where there are no more than that.
+const FEW: usize = 8;
+/// So many otherwise: their weights of one column are one line of the cache.
+const MANY: usize = 16;
 /// Partial sums of a product, so that one need not wait for the one before it.
 const PARTS: usize = 4;
 /// Passes over the data after which a class is left as it is.
 const MAX_PASSES: usize = 60;
 /// A class is done when no projected gradient is larger.
-const TOLERANCE: f32 = 0.05;
+const TOLERANCE: f32 = 0.1;
 /// Tickets of other classes that a class learns from at least; more only with its own size.
 const MIN_OTHERS: usize = 20_000;
 /// So many for all classes together, those side by side counted once: where there are thousands,
@@ -37,17 +37,17 @@ pub trait Rows: Sync {
     }
     /// How many columns.
     fn width(&self) -> usize;
-    /// The products of row `i` with as many dense vectors of [`Rows::width`] as there are lanes.
-    fn dot(&self, i: usize, w: &[Lanes]) -> Lanes;
+    /// The products of row `i` with `N` dense vectors of [`Rows::width`] side by side.
+    fn dot<const N: usize>(&self, i: usize, w: &[[f32; N]]) -> [f32; N];
     /// `w += scale · row i` in each lane.
-    fn add(&self, i: usize, w: &mut [Lanes], scale: Lanes);
+    fn add<const N: usize>(&self, i: usize, w: &mut [[f32; N]], scale: [f32; N]);
     /// The squared length of row `i`.
     fn square(&self, i: usize) -> f32;
 }
 
 /// `sum += w · x`, lane by lane.
 #[inline(always)]
-pub(super) fn more(sum: &mut Lanes, w: &Lanes, x: f32) {
+pub(super) fn more<const N: usize>(sum: &mut [f32; N], w: &[f32; N], x: f32) {
     for (sum, w) in sum.iter_mut().zip(w) {
         *sum += w * x;
     }
@@ -56,8 +56,11 @@ pub(super) fn more(sum: &mut Lanes, w: &Lanes, x: f32) {
 /// The product of a row's values with the weights of their columns: partial sums in a fixed order,
 /// so that it vectorises and is the same every time.
 #[inline(always)]
-pub(super) fn product<'a, T>(row: &[T], column: impl Fn(usize, &T) -> (&'a Lanes, f32)) -> Lanes {
-    let [mut a, mut b, mut c, mut d] = [[0.0; LANES]; PARTS];
+pub(super) fn product<'a, T, const N: usize>(
+    row: &[T],
+    column: impl Fn(usize, &T) -> (&'a [f32; N], f32),
+) -> [f32; N] {
+    let [mut a, mut b, mut c, mut d] = [[0.0; N]; PARTS];
     let (parts, rest) = row.as_chunks::<PARTS>();
     for (at, part) in parts.iter().enumerate() {
         let at = at * PARTS;
@@ -87,14 +90,14 @@ impl Rows for Dense<'_> {
     }
 
     #[inline(always)]
-    fn dot(&self, i: usize, w: &[Lanes]) -> Lanes {
+    fn dot<const N: usize>(&self, i: usize, w: &[[f32; N]]) -> [f32; N] {
         let row = self.0[i];
         let w = &w[..row.len()];
         product(row, |column, x| (&w[column], *x))
     }
 
     #[inline(always)]
-    fn add(&self, i: usize, w: &mut [Lanes], scale: Lanes) {
+    fn add<const N: usize>(&self, i: usize, w: &mut [[f32; N]], scale: [f32; N]) {
         for (w, x) in w.iter_mut().zip(self.0[i]) {
             more(w, &scale, *x);
         }
@@ -126,14 +129,14 @@ impl<S: Rows> Rows for Joint<'_, S> {
     }
 
     #[inline(always)]
-    fn dot(&self, i: usize, w: &[Lanes]) -> Lanes {
+    fn dot<const N: usize>(&self, i: usize, w: &[[f32; N]]) -> [f32; N] {
         let (dense, sparse) = w.split_at(self.dense.width());
         let (dense, sparse) = (self.dense.dot(i, dense), self.sparse.dot(i, sparse));
         std::array::from_fn(|lane| self.scale * dense[lane] + sparse[lane])
     }
 
     #[inline(always)]
-    fn add(&self, i: usize, w: &mut [Lanes], scale: Lanes) {
+    fn add<const N: usize>(&self, i: usize, w: &mut [[f32; N]], scale: [f32; N]) {
         let (dense, sparse) = w.split_at_mut(self.dense.width());
         self.dense.add(i, dense, scale.map(|scale| scale * self.scale));
         self.sparse.add(i, sparse, scale);
@@ -181,20 +184,36 @@ pub fn fit<T: Send>(
     seed: u64,
     finish: impl Fn(usize, Plane) -> T + Sync,
 ) -> Vec<T> {
+    if classes > FEW {
+        fit_side_by_side::<T, MANY>(rows, labels, classes, cost, seed, finish)
+    } else {
+        fit_side_by_side::<T, FEW>(rows, labels, classes, cost, seed, finish)
+    }
+}
+
+/// [`fit`], `N` classes at a time.
+fn fit_side_by_side<T: Send, const N: usize>(
+    rows: &impl Rows,
+    labels: &[usize],
+    classes: usize,
+    cost: f32,
+    seed: u64,
+    finish: impl Fn(usize, Plane) -> T + Sync,
+) -> Vec<T> {
     let squares: Vec<f32> = (0..rows.len()).map(|i| rows.square(i) + 1.0).collect();
     let mut sizes = vec![0_usize; classes];
     for label in labels {
         sizes[*label] += 1;
     }
-    let firsts: Vec<usize> = (0..classes).step_by(LANES).collect();
+    let firsts: Vec<usize> = (0..classes).step_by(N).collect();
     let least = MIN_OTHERS.min(ALL_OTHERS / firsts.len().max(1));
     let fitted = firsts.into_par_iter().flat_map_iter(|first| {
         let mut random = Rng::with_seed(seed ^ (first as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let sizes = &sizes[first..classes.min(first + LANES)];
+        let sizes = &sizes[first..classes.min(first + N)];
         let lessons = Lessons::choose(labels, first, sizes, least, &mut random);
         let (w, bias) = widest(
             #[inline(always)]
-            || descend(rows, &lessons, cost, &squares, &mut random),
+            || descend::<N>(rows, &lessons, cost, &squares, &mut random),
         );
         let finish = &finish;
         (0..sizes.len()).map(move |lane| {
@@ -209,11 +228,11 @@ pub fn fit<T: Send>(
 struct Lessons {
     rows: Vec<u32>,
     /// Bit by lane, which classes learn from a row.
-    learners: Vec<u8>,
+    learners: Vec<u16>,
     /// The lane of a row's own class; [`NONE`] for another's.
     owners: Vec<u8>,
     /// A bit for each class there is.
-    lanes: u8,
+    lanes: u16,
 }
 
 /// No lane's own.
@@ -234,14 +253,14 @@ impl Lessons {
             wanted as f64 / (labels.len() - own).max(1) as f64
         };
         let shares: Vec<f64> = sizes.iter().map(share).collect();
-        let lanes = u8::MAX >> (LANES - sizes.len());
+        let lanes = u16::MAX >> (MANY - sizes.len());
         let mut chosen = Self { rows: Vec::new(), learners: Vec::new(), owners: Vec::new(), lanes };
         for (row, label) in labels.iter().enumerate() {
             let lane = label.wrapping_sub(first);
             let owner = if lane < sizes.len() { lane as u8 } else { NONE };
             let place = random.f64();
             let learns = |(lane, share): (usize, &f64)| {
-                u8::from(owner == lane as u8 || place < *share) << lane
+                u16::from(owner == lane as u8 || place < *share) << lane
             };
             let learners = shares.iter().enumerate().map(learns).sum();
             if learners > 0 {
@@ -256,42 +275,42 @@ impl Lessons {
 
 /// Weights and biases of all lanes.
 #[inline(always)]
-fn descend(
+fn descend<const N: usize>(
     rows: &impl Rows,
     lessons: &Lessons,
     cost: f32,
     squares: &[f32],
     random: &mut Rng,
-) -> (Vec<Lanes>, Lanes) {
-    let mut w = vec![[0.0_f32; LANES]; rows.width()];
-    let mut bias = [0.0_f32; LANES];
-    let mut alpha = vec![[0.0_f32; LANES]; lessons.rows.len()];
+) -> (Vec<[f32; N]>, [f32; N]) {
+    let mut w = vec![[0.0_f32; N]; rows.width()];
+    let mut bias = [0.0_f32; N];
+    let mut alpha = vec![[0.0_f32; N]; lessons.rows.len()];
     let diagonal = 0.5 / cost;
     // Bit by lane: who still learns, and who from which row. Rows whose dual variable will stay at
     // zero are set aside; `ceiling` says how sure that is.
     let mut running = lessons.lanes;
     let mut active = lessons.learners.clone();
     let mut order: Vec<u32> = (0..lessons.rows.len() as u32).collect();
-    let mut aside = 0_u8;
-    let mut ceiling = [f32::INFINITY; LANES];
+    let mut aside = 0_u16;
+    let mut ceiling = [f32::INFINITY; N];
     for _ in 0..MAX_PASSES {
         random.shuffle(&mut order);
-        let (mut most, mut least) = ([f32::NEG_INFINITY; LANES], [f32::INFINITY; LANES]);
+        let (mut most, mut least) = ([f32::NEG_INFINITY; N], [f32::INFINITY; N]);
         let mut kept = 0;
         for turn in 0..order.len() {
             let at = order[turn] as usize;
             let i = lessons.rows[at] as usize;
             let learners = active[at] & running;
-            let mut sign = [-1.0; LANES];
+            let mut sign = [-1.0; N];
             if let Some(sign) = sign.get_mut(usize::from(lessons.owners[at])) {
                 *sign = 1.0;
             }
             let product = rows.dot(i, &w);
             let scale = 1.0 / (squares[i] + diagonal);
             let alpha = &mut alpha[at];
-            let mut step = [0.0; LANES];
+            let mut step = [0.0; N];
             let mut left = 0;
-            for lane in 0..LANES {
+            for lane in 0..N {
                 let old = alpha[lane];
                 let gradient = sign[lane] * (product[lane] + bias[lane]) - 1.0 + diagonal * old;
                 if learners >> lane & 1 == 0 || (old == 0.0 && gradient > ceiling[lane]) {
@@ -319,7 +338,7 @@ fn descend(
         }
         order.truncate(kept);
         let mut again = 0;
-        for lane in 0..LANES {
+        for lane in 0..N {
             let bit = 1 << lane;
             if running & bit == 0 {
                 continue;
@@ -390,7 +409,7 @@ mod tests {
     #[test]
     fn planes_side_by_side_are_each_the_best_there_is() {
         // More classes than lanes, and not a multiple of them; two of them cannot be told apart.
-        let (classes, cost) = (LANES + 3, 1.0);
+        let (classes, cost) = (MANY + 3, 1.0);
         let mut random = Rng::with_seed(1);
         let labels: Vec<usize> = (0..12 * classes).map(|i| i % classes).collect();
         let row = |label: &usize| {

@@ -22,6 +22,10 @@ const NOVELTY_ROWS: usize = 4_000;
 const NOVELTY_HISTORY: usize = 15_000;
 /// Fewer classes cannot be hidden in turn.
 const NOVELTY_CLASSES: usize = 4;
+/// Parts of the classes that are hidden in turn of all [`FOLDS`], where each is a long fit: in rows
+/// times classes. What is learned from them are seven numbers.
+const FEWER_PARTS: usize = 2;
+const LONG_FIT: usize = 4_000_000;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
 
@@ -125,7 +129,7 @@ pub fn fit(
     }
     let all: Vec<usize> = (0..n).collect();
     let folds = Folds::of(history, options.seed);
-    let steps = 1 + folds.as_ref().map_or(0, |folds| folds.count + 1 + FOLDS);
+    let steps = 1 + folds.as_ref().map_or(0, |folds| folds.count + 1 + hidden_parts(n, classes));
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -244,6 +248,11 @@ fn promises(answers: &[Answer]) -> Promises {
     Promises::new(answers.iter().map(|a| (a.confidence, a.correct, a.top)).collect())
 }
 
+/// How many parts of the classes are hidden in turn.
+fn hidden_parts(rows: usize, classes: usize) -> usize {
+    if rows.min(NOVELTY_HISTORY) * classes > LONG_FIT { FEWER_PARTS } else { FOLDS }
+}
+
 /// Hides a part of the classes in turn and learns to tell their tickets from the others'.
 fn learn_novelty(
     history: History<'_>,
@@ -253,8 +262,9 @@ fn learn_novelty(
     step: &mut impl FnMut(),
 ) -> Novelty {
     let classes = history.classes.len();
+    let parts = hidden_parts(history.labels.len(), classes);
     if classes < NOVELTY_CLASSES {
-        (0..FOLDS).for_each(|_| step());
+        (0..parts).for_each(|_| step());
         return Novelty::default();
     }
     let mut order: Vec<usize> = (0..classes).collect();
@@ -276,8 +286,8 @@ fn learn_novelty(
         .collect();
     let mut hidden = Vec::new();
     let learned = sample(0..history.labels.len(), NOVELTY_HISTORY, options.seed ^ 4);
-    for fold in 0..FOLDS {
-        let shown = |class: usize| hidden_in[class] != fold;
+    for part in 0..parts {
+        let shown = |class: usize| hidden_in[class] != part;
         let seen: Vec<usize> =
             learned.iter().copied().filter(|i| shown(history.labels[*i])).collect();
         let rows: Vec<usize> = chosen
@@ -364,4 +374,16 @@ fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &T
             .map(|((views, near), label)| answer(model, &model.stack, views, near, *label))
             .collect()
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_classes_are_hidden_some_time_unless_they_are_thousands() {
+        assert_eq!(hidden_parts(15_000, 150), FOLDS);
+        assert_eq!(hidden_parts(200_000, 150), FOLDS, "learned from a part of the history");
+        assert_eq!(hidden_parts(12_000, 2_000), FEWER_PARTS);
+    }
 }

@@ -148,6 +148,7 @@ impl Accounts {
             .await?;
             tx.commit().await?;
         }
-        Ok(Outcome::In(self.begin_session(user).await?, next))
+        let begun = self.begin_session(user).await?;
+        Ok(begun.map_or(Outcome::Stale, |signed_in| Outcome::In(signed_in, next)))
     }
 }

@@ -238,20 +238,23 @@ impl Accounts {
         });
         let fits = check.await.map_err(|e| failed(e.to_string()))?;
         match user.filter(|_| fits) {
-            Some(user) => Ok(Some(self.begin_session(user).await?)),
+            Some(user) => self.begin_session(user).await,
             None => Ok(None),
         }
     }
 
-    /// A new session, whatever the browser had before.
-    async fn begin_session(&self, user: UserRecord) -> Result<SignedIn, AccessError> {
+    /// A new session, whatever the browser had before; none if the user is gone by now, or their
+    /// password another.
+    async fn begin_session(&self, user: UserRecord) -> Result<Option<SignedIn>, AccessError> {
         let (token, csrf) = (self.random_text()?, self.random_text()?);
         let now = self.clock.now();
         let expires_at = now.saturating_add(SESSION_LASTS).unwrap_or(Timestamp::MAX);
-        self.store.add_session(&hash(&token), user.id, &csrf, expires_at).await?;
+        if !self.store.add_session(&hash(&token), &user, &csrf, expires_at).await? {
+            return Ok(None);
+        }
         let UserRecord { name, workspace, scopes, .. } = user;
         let session = Session { user: name, workspace, scopes, csrf, expires_at };
-        Ok(SignedIn { token, session })
+        Ok(Some(SignedIn { token, session }))
     }
 
     /// The session that a browser's token belongs to.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Arrival, KeyRecord, Membership, Session, SignInAttempt, StoreError, UserRecord};
-use crate::domain::{KeyId, UserId, WorkspaceId};
+use crate::domain::{KeyId, WorkspaceId};
 
 /// Accounts: keys, users, sessions. Of the installation, not of a workspace.
 #[async_trait]
@@ -58,14 +58,15 @@ pub trait Access: Send + Sync {
     /// Removes a user and ends their sessions. Returns whether there was one.
     async fn remove_user(&self, name: &str) -> Result<bool, StoreError>;
 
-    /// Begins a session.
+    /// Begins a session, unless the user is gone or has another password by now. Returns whether
+    /// it did.
     async fn add_session(
         &self,
         token_hash: &[u8],
-        user: UserId,
+        user: &UserRecord,
         csrf: &str,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// A session that has not expired.
     async fn session(

@@ -145,20 +145,30 @@ impl Access for SqlStore {
     async fn add_session(
         &self,
         token_hash: &[u8],
-        user: UserId,
+        user: &UserRecord,
         csrf: &str,
         expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO sessions (token_hash, user_id, csrf, expires_at) VALUES ($1, $2, $3, $4)",
-        )
+    ) -> Result<bool, StoreError> {
+        let password_hash = match &user.way_in {
+            WayIn::Password(hash) => hash,
+            WayIn::Provider { .. } => "",
+        };
+        // Whoever changes the password ends the sessions that there are by then: either this one
+        // is among them or it waits and meets the new password.
+        let begun = sqlx::query(self.dialect.pick(
+            "INSERT INTO sessions (token_hash, user_id, csrf, expires_at)
+             SELECT $1, id, $3, $4 FROM users WHERE id = $2 AND password_hash = $5",
+            "INSERT INTO sessions (token_hash, user_id, csrf, expires_at)
+             SELECT $1, id, $3, $4 FROM users WHERE id = $2 AND password_hash = $5 FOR SHARE",
+        ))
         .bind(token_hash)
-        .bind(&user.as_bytes()[..])
+        .bind(&user.id.as_bytes()[..])
         .bind(csrf)
         .bind(expires_at.as_microsecond())
+        .bind(password_hash)
         .execute(&self.writer)
         .await?;
-        Ok(())
+        Ok(begun.rows_affected() == 1)
     }
 
     async fn session(

@@ -41,15 +41,18 @@ pub(super) async fn keys_open_until_they_are_revoked(store: &dyn Store) {
     assert!(store.has_accounts().await.unwrap(), "a desk that was closed does not open by itself");
 }
 
-pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
-    let user = |name: &str| UserRecord {
+pub(super) fn user(name: &str) -> UserRecord {
+    UserRecord {
         id: UserId::new(fresh()),
         workspace: desk("users"),
         name: name.to_owned(),
         way_in: WayIn::Password("$argon2id$1".to_owned()),
         scopes: Scopes::new(vec![Scope::Agent]),
         created_at: now(),
-    };
+    }
+}
+
+pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
     let (ann, other) = (user("ann"), user("Ärger 'x'"));
     assert!(store.put_user(&other).await.unwrap());
     assert!(store.put_user(&ann).await.unwrap());
@@ -65,7 +68,7 @@ pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
         expires_at: after(100),
     };
     let add = async |token: &[u8], user: &UserRecord| {
-        store.add_session(token, user.id, "csrf", after(100)).await.unwrap();
+        assert!(store.add_session(token, user, "csrf", after(100)).await.unwrap());
     };
     let open = async |token: &[u8], at: i64| store.session(token, after(at)).await.unwrap();
     add(&[1, 0, 255], &ann).await;
@@ -91,13 +94,15 @@ pub(super) async fn users_and_their_sessions_come_and_go(store: &dyn Store) {
     assert_eq!(store.user("ann").await.unwrap(), Some(expected.clone()));
     assert_eq!(open(&[2], 0).await, None);
     assert!(open(&[3], 0).await.is_some(), "only theirs");
+    // Whoever gave the old password before it was changed comes too late.
+    assert!(!store.add_session(&[4], &ann, "csrf", after(100)).await.unwrap());
     add(&[4], &expected).await;
     assert_eq!(open(&[4], 0).await, Some(session(&expected, "csrf")));
     // Gone, with the sessions.
     assert!(store.remove_user("ann").await.unwrap());
     assert!(!store.remove_user("ann").await.unwrap());
     assert_eq!(open(&[4], 0).await, None);
-    assert!(store.add_session(&[5], ann.id, "csrf", after(100)).await.is_err());
+    assert!(!store.add_session(&[5], &expected, "csrf", after(100)).await.unwrap());
     // Swept away when it has expired, and not before.
     store.sweep(after(99)).await.unwrap();
     assert!(open(&[3], 0).await.is_some());
@@ -125,7 +130,7 @@ pub(super) async fn a_user_works_at_the_desks_they_joined(store: &dyn Store) {
     let all =
         [member("home", Scope::Agent), member("eng", Scope::Triage), member("hr", Scope::Lead)];
     assert_eq!(store.memberships("joiner").await.unwrap(), all);
-    store.add_session(&[9], joiner.id, "csrf", after(100)).await.unwrap();
+    assert!(store.add_session(&[9], &joiner, "csrf", after(100)).await.unwrap());
     let at = async || {
         let session = store.session(&[9], now()).await.unwrap().unwrap();
         Membership { workspace: session.workspace, scopes: session.scopes }

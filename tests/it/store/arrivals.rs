@@ -38,7 +38,7 @@ pub(super) async fn who_comes_from_a_provider_is_known_by_its_name_for_them(stor
     assert_eq!(other.name.replace('\0', ""), "Zoë 'x");
     // Who comes again is the same account, with the name, desk and scopes of now; the session that
     // they have goes on, with these.
-    store.add_session(&[7], user.id, "csrf", after(100)).await.unwrap();
+    assert!(store.add_session(&[7], &user, "csrf", after(100)).await.unwrap());
     let again = UserRecord {
         workspace: desk("elsewhere"),
         created_at: after(9),

@@ -110,6 +110,25 @@ async fn only_what_must_wait_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_waits_for_a_password_that_is_being_changed_and_does_not_begin_with_the_old() {
+    let database = TestDatabase::new().await;
+    let store = connect(&database).await;
+    let raw = Raw::connect(database.url(), Dialect::Postgres).await;
+    let ann = super::access::user("ann");
+    assert!(store.put_user(&ann).await.unwrap());
+    let mut change = raw.pool.begin().await.unwrap();
+    sqlx::query("UPDATE users SET password_hash = 'new'").execute(&mut *change).await.unwrap();
+    let begun = store.add_session(&[1], &ann, "csrf", super::after(100));
+    let changed = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        change.commit().await.unwrap();
+    };
+    let (begun, ()) = tokio::join!(begun, changed);
+    assert!(!begun.unwrap());
+    assert_eq!(store.session(&[1], super::now()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_or_busy_server_is_told_from_a_broken_one() {
     let database = TestDatabase::new().await;
     // As an operator would set it; ours is longer than a test should take.

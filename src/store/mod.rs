@@ -219,6 +219,13 @@ pub trait Records: Send + Sync {
         id: ImportId,
     ) -> Result<Option<ImportRecord>, StoreError>;
 
+    /// Imports that are still being sent and were last heard of at `before` or earlier.
+    async fn stalled_imports(
+        &self,
+        workspace: &WorkspaceId,
+        before: Timestamp,
+    ) -> Result<Vec<ImportRecord>, StoreError>;
+
     /// The `n`-th piece of what was sent for an import, from 0.
     async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError>;
 

@@ -121,7 +121,8 @@ impl Triage {
         }
     }
 
-    /// Erases what has expired: tickets, stored answers, sessions.
+    /// Erases what has expired: tickets, stored answers, sessions, histories that were never sent
+    /// to their end.
     ///
     /// # Errors
     /// The store failed.
@@ -129,6 +130,7 @@ impl Triage {
         self.parts.store.sweep(self.parts.clock.now()).await?;
         self.scrub().await;
         for workspace in self.parts.store.workspaces().await? {
+            self.give_up_stalled_imports(&workspace).await?;
             let erased = self.enforce_retention(&workspace).await?;
             if erased > 0 {
                 tracing::info!(%workspace, erased, "tickets past their retention are erased");

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Caller, ImportProgress, Receipt, Triage, TriageError};
@@ -12,6 +13,8 @@ use crate::store::{AuditEntry, JobKind, NewJob, StoreError};
 
 /// Faults that are kept one by one; the rest is counted.
 const KEPT_FAULTS: usize = 1000;
+/// An import of which nothing was kept for so long is not being sent any more.
+const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A history on its way in.
 pub struct Upload<'a> {
@@ -52,6 +55,20 @@ impl Triage {
         tx.put_import(&record).await?;
         tx.commit().await?;
         Ok(Upload { triage: self, caller, record, chunks: 0 })
+    }
+
+    /// Gives up histories whose sender, or the server that received them, went away without a
+    /// word: what has arrived is dropped.
+    pub(super) async fn give_up_stalled_imports(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<(), TriageError> {
+        let now = self.parts.clock.now();
+        let limit = now.saturating_sub(LONGEST_SILENCE).unwrap_or(Timestamp::MIN);
+        for record in self.parts.store.stalled_imports(workspace, limit).await? {
+            self.fail(workspace, record, "it was never sent to its end".to_owned()).await?;
+        }
+        Ok(())
     }
 
     /// Takes in what was sent for an import. Rows that are in already stay as they are, so it goes
@@ -159,9 +176,11 @@ impl Upload<'_> {
         }
         let mut tx = self.triage.parts.store.begin(&self.caller.workspace).await?;
         tx.put_import_chunk(self.record.id, self.chunks, bytes).await?;
-        tx.commit().await?;
         self.chunks += 1;
         self.record.bytes += bytes.len() as u64;
+        self.record.updated_at = self.triage.parts.clock.now();
+        tx.put_import(&self.record).await?;
+        tx.commit().await?;
         Ok(())
     }
 

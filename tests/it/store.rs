@@ -56,6 +56,7 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     tickets::a_ticket_comes_back_as_it_was(&*store).await;
     tickets::a_source_names_one_ticket(&*store).await;
     tickets::an_import_is_known_by_its_hash_until_the_ticket_changes(&*store).await;
+    tickets::only_an_import_that_is_being_sent_stalls_and_grows(&*store).await;
     tickets::tickets_come_page_by_page_and_by_age(&*store).await;
     tickets::labels_are_counted_and_replaced(&*store).await;
     tickets::people_are_found_by_their_exact_names(&*store).await;

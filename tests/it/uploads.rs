@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use deskhand::domain::{Scope, WorkspaceId};
+use deskhand::triage::Caller;
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -215,6 +216,23 @@ async fn a_sender_who_hangs_up_half_way_leaves_no_rows() {
     };
     let (served, ()) = tokio::join!(serve, client);
     served.unwrap();
+    assert_nothing_left(&desk).await;
+}
+
+#[tokio::test]
+async fn a_history_that_a_crash_cut_short_is_dropped_when_nothing_more_comes_for_a_day() {
+    let desk = Desk::new().await;
+    let caller = Caller { workspace: WorkspaceId::main(), actor: "someone".to_owned() };
+    let mut upload = desk.triage.begin_import(&caller, "csv".to_owned()).await.unwrap();
+    upload.push(b"{\"subject\": \"half\"}\n").await.unwrap();
+    desk.triage.tidy().await.unwrap();
+    assert_eq!(desk.rows("SELECT state FROM imports").await, ["\"receiving\""]);
+    upload.push(b"{\"subj").await.unwrap();
+    // The process that received it dies here.
+    desk.run_sql("UPDATE imports SET updated_at = updated_at - 86400000000").await;
+    desk.triage.tidy().await.unwrap();
+    // Nor does anything come after.
+    upload.push(b"ect\": \"late\"}\n").await.unwrap_err();
     assert_nothing_left(&desk).await;
 }
 

@@ -11,8 +11,8 @@ use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
 use super::{Dialect, SqlStore, places};
 use crate::domain::{
-    ArticleHead, ExternalRef, ImportId, ImportRecord, Neighbour, Passage, SuggestionId, Taxonomy,
-    TicketId, WorkspaceId,
+    ArticleHead, ExternalRef, ImportId, ImportRecord, ImportState, Neighbour, Passage,
+    SuggestionId, Taxonomy, TicketId, WorkspaceId,
 };
 use crate::drafts::Votes;
 use crate::store::{
@@ -329,6 +329,20 @@ impl Records for SqlStore {
             .bind(workspace.to_string())
             .bind(id.as_bytes().to_vec());
         self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
+    }
+
+    async fn stalled_imports(
+        &self,
+        workspace: &WorkspaceId,
+        before: Timestamp,
+    ) -> Result<Vec<ImportRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT document FROM imports WHERE workspace = $1 AND state = $2 AND updated_at <= $3",
+        )
+        .bind(workspace.to_string())
+        .bind(to_json(&ImportState::Receiving)?)
+        .bind(before.as_microsecond());
+        self.all(query).await?.iter().map(|row| from_json(row.try_get(0)?)).collect()
     }
 
     async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError> {

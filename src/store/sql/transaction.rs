@@ -13,8 +13,8 @@ use super::records::{
 use super::rows::{self, from_json, micros, to_json, uuid};
 use super::{Dialect, SqlStore, erasure, places};
 use crate::domain::{
-    Article, DecisionId, ImportId, ImportRecord, LabelField, Outcome, Status, Suggestion,
-    SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
+    Article, DecisionId, ImportId, ImportRecord, ImportState, LabelField, Outcome, Status,
+    Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
 };
 use crate::store::{
     Answer, AuditEntry, Claim, EntryRow, NewJob, PassageRow, StoreError, StoredDecision,
@@ -415,16 +415,17 @@ impl Transaction for SqlTransaction {
     ) -> Result<(), StoreError> {
         let kept = sqlx::query(
             "INSERT INTO import_chunks (import_id, n, bytes)
-             SELECT id, $3, $4 FROM imports WHERE workspace = $1 AND id = $2",
+             SELECT id, $3, $4 FROM imports WHERE workspace = $1 AND id = $2 AND state = $5",
         )
         .bind(self.workspace.to_string())
         .bind(&id.as_bytes()[..])
         .bind(i64::from(n))
         .bind(bytes)
+        .bind(to_json(&ImportState::Receiving)?)
         .execute(self.connection())
         .await?;
-        let there = kept.rows_affected() == 1;
-        if there { Ok(()) } else { Err(StoreError::Row(format!("there is no import {id}"))) }
+        let open = kept.rows_affected() == 1;
+        if open { Ok(()) } else { Err(StoreError::Row(format!("no import {id} is being sent"))) }
     }
 
     async fn drop_import_chunks(&mut self, id: ImportId) -> Result<(), StoreError> {

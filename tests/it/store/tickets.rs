@@ -8,7 +8,7 @@ use deskhand::store::{
     ActiveBundle, Answer, AuditEntry, ClaimRequest, JobKind, Known, NewJob, Store, StoreError,
     StoredTicket, WorkspaceSettings,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
@@ -44,6 +44,22 @@ pub(super) fn import(state: ImportState) -> ImportRecord {
         warnings: Vec::new(),
         failure: None,
     }
+}
+
+pub(super) async fn only_an_import_that_is_being_sent_stalls_and_grows(store: &dyn Store) {
+    let [desk, other] = [desk("stalled"), desk("another")];
+    let imports = [ImportState::Receiving, ImportState::Queued].map(import);
+    let mut tx = store.begin(&desk).await.unwrap();
+    for import in &imports {
+        tx.put_import(import).await.unwrap();
+    }
+    tx.put_import_chunk(imports[0].id, 0, b"x").await.unwrap();
+    tx.put_import_chunk(imports[1].id, 0, b"x").await.unwrap_err();
+    tx.commit().await.unwrap();
+    assert_eq!(store.stalled_imports(&desk, now()).await.unwrap(), imports[..1]);
+    assert_eq!(store.stalled_imports(&other, now()).await.unwrap(), []);
+    let before = now() - SignedDuration::from_micros(1);
+    assert_eq!(store.stalled_imports(&desk, before).await.unwrap(), []);
 }
 
 /// Whatever a transaction wrote is gone when it is dropped.

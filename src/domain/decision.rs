@@ -233,24 +233,46 @@ pub struct Before {
 
 impl Before {
     /// The outcome once a decision that led from here to `after` is taken back, where `now` stands:
-    /// only what still is as the decision left it goes back to what it was.
-    pub fn restored(&self, after: &Outcome, now: &Outcome) -> Outcome {
-        fn field<T: Clone + PartialEq>(before: &T, after: &T, now: &T) -> T {
-            if now == after { before.clone() } else { now.clone() }
+    /// only what still is as the decision left it goes back to what it was. Decisions made since,
+    /// the oldest first, each with what it led to, are as if this one had never been: where it says
+    /// what this one left, it says what stood here.
+    pub fn restored<'a>(
+        &self,
+        after: &Outcome,
+        since: impl IntoIterator<Item = (&'a mut Self, &'a mut Outcome)>,
+        now: &Outcome,
+    ) -> Outcome {
+        let (mut left, mut stood) = (after.clone(), self.outcome.clone());
+        let mut listed = Some(self.listed);
+        for (before, led_to) in since {
+            let was = before.outcome.clone();
+            before.outcome = replaced(&left, &stood, &was);
+            // The first one found it listed by this one, the next by the first.
+            before.listed = listed.take().unwrap_or(before.listed);
+            // What it changed itself is no longer this one's.
+            (left, stood) = (replaced(&was, &left, led_to), replaced(&was, &stood, led_to));
+            *led_to = replaced(&left, &stood, led_to);
         }
-        let before = &self.outcome;
-        Outcome {
-            category: field(&before.category, &after.category, &now.category),
-            team: field(&before.team, &after.team, &now.team),
-            priority: field(&before.priority, &after.priority, &now.priority),
-            resolution: field(&before.resolution, &after.resolution, &now.resolution),
-            resolved_at: field(&before.resolved_at, &after.resolved_at, &now.resolved_at),
-            handling_minutes: field(
-                &before.handling_minutes,
-                &after.handling_minutes,
-                &now.handling_minutes,
-            ),
-        }
+        replaced(&left, &stood, now)
+    }
+}
+
+/// An outcome with the fields that still are as in `old` as they are in `new`.
+fn replaced(old: &Outcome, new: &Outcome, now: &Outcome) -> Outcome {
+    fn field<T: Clone + PartialEq>(old: &T, new: &T, now: &T) -> T {
+        if now == old { new.clone() } else { now.clone() }
+    }
+    Outcome {
+        category: field(&old.category, &new.category, &now.category),
+        team: field(&old.team, &new.team, &now.team),
+        priority: field(&old.priority, &new.priority, &now.priority),
+        resolution: field(&old.resolution, &new.resolution, &now.resolution),
+        resolved_at: field(&old.resolved_at, &new.resolved_at, &now.resolved_at),
+        handling_minutes: field(
+            &old.handling_minutes,
+            &new.handling_minutes,
+            &now.handling_minutes,
+        ),
     }
 }
 
@@ -268,8 +290,43 @@ mod tests {
         let before = Before { outcome: outcome("A", None), listed: false };
         let after = outcome("B", None);
         let now = outcome("B", Some("rebooted"));
-        assert_eq!(before.restored(&after, &now), outcome("A", Some("rebooted")));
+        assert_eq!(before.restored(&after, [], &now), outcome("A", Some("rebooted")));
         let relabelled = outcome("C", None);
-        assert_eq!(before.restored(&after, &relabelled), relabelled);
+        assert_eq!(before.restored(&after, [], &relabelled), relabelled);
+    }
+
+    /// What is left is what those in force say, the newest first, whichever were taken back.
+    #[test]
+    fn decisions_may_be_taken_back_in_any_order() {
+        let outcome = |[category, team]: [usize; 2]| Outcome {
+            category: Some(category.to_string()),
+            team: Some(team.to_string()),
+            ..Outcome::default()
+        };
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..500 {
+            let (came, mut labels, mut now) = ([0; 2], [0; 2], outcome([0; 2]));
+            let mut made = Vec::new();
+            for n in 1..random.usize(2..7) {
+                let before = Before { outcome: now.clone(), listed: n > 1 };
+                let changes: [bool; 2] = std::array::from_fn(|_| random.bool());
+                labels = std::array::from_fn(|at| if changes[at] { n } else { labels[at] });
+                now = outcome(labels);
+                made.push((before, now.clone(), changes, n));
+            }
+            while !made.is_empty() {
+                let at = random.usize(0..made.len());
+                let (before, after, ..) = made.remove(at);
+                let since = made[at..].iter_mut().map(|(before, after, ..)| (before, after));
+                now = before.restored(&after, since, &now);
+                let mut expected = came;
+                for (_, _, changes, n) in &made {
+                    expected =
+                        std::array::from_fn(|at| if changes[at] { *n } else { expected[at] });
+                }
+                assert_eq!(now, outcome(expected));
+                assert!(made.first().is_none_or(|(before, ..)| !before.listed));
+            }
+        }
     }
 }

@@ -323,6 +323,16 @@ pub trait Transaction: WriteReports {
         suggestion: Option<SuggestionId>,
     ) -> Result<Option<StoredDecision>, StoreError>;
 
+    /// Decisions in force about a ticket that were made after this one, the oldest first.
+    async fn decisions_since(
+        &mut self,
+        ticket: TicketId,
+        id: DecisionId,
+    ) -> Result<Vec<StoredDecision>, StoreError>;
+
+    /// Replaces what a decision changed.
+    async fn rewrite_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError>;
+
     /// Takes a decision back.
     async fn undo(&mut self, id: DecisionId, now: Timestamp) -> Result<(), StoreError>;
 

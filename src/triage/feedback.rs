@@ -309,7 +309,12 @@ impl Triage {
             return Ok(None);
         }
         let ticket = tx.ticket(id).await?.ok_or(TriageError::NotFound("ticket"))?;
-        let restored = before.restored(&after, &ticket.outcome);
+        let mut since = tx.decisions_since(id, decision.id).await?;
+        let later = since.iter_mut().map(|later| (&mut later.before, &mut later.after));
+        let restored = before.restored(&after, later, &ticket.outcome);
+        for later in &since {
+            tx.rewrite_decision(later).await?;
+        }
         let mut entry = self.entry(tx, id).await?;
         let was_listed = entry.listed;
         // One that was listed for an outcome which others have taken back since has none left.

@@ -166,6 +166,25 @@ async fn a_decision_that_was_taken_back_after_its_ticket_went_on_does_not_open_a
 }
 
 #[tokio::test]
+async fn decisions_that_are_taken_back_oldest_first_leave_the_ticket_as_it_came() {
+    let (desk, suggestion) = desk_and_suggestion().await;
+    let ticket = format!("/v1/tickets/{}", suggestion["ticket_id"].as_str().unwrap());
+    let came = desk.get(&ticket).await.ok();
+    desk.decide(&suggestion, &json!({"action": "approve"})).await.ok();
+    let resolution = json!({"resolution": "Replaced the fuser.", "category": "Printing"});
+    let resolved = desk.post_to(&format!("{ticket}/resolution"), &resolution).await.ok();
+    assert_eq!(
+        (&resolved["category"], &resolved["team"]),
+        (&json!("Printing"), &json!("VPN team"))
+    );
+    desk.decide(&suggestion, &json!({"action": "undo"})).await.ok();
+    let still = desk.get(&ticket).await.ok();
+    assert_eq!((&still["category"], &still["team"]), (&json!("Printing"), &json!(null)));
+    let reopened = desk.delete(&format!("{ticket}/resolution")).await.ok();
+    assert_eq!(reopened, came);
+}
+
+#[tokio::test]
 async fn a_label_that_the_desk_lacks_is_refused_by_name() {
     let (desk, suggestion) = desk_and_suggestion().await;
     for action in ["edit", "reroute"] {

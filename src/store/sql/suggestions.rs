@@ -1,10 +1,11 @@
 //! Writing suggestions and what people decide about them.
 
 use jiff::Timestamp;
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::erasure;
-use super::rows::{from_json, to_json};
+use super::rows::{from_json, to_json, uuid};
 use super::transaction::SqlTransaction;
 use crate::domain::decision::Before;
 use crate::domain::{DecisionId, Outcome, Status, Suggestion, SuggestionId, TicketId};
@@ -156,11 +157,46 @@ impl SqlTransaction {
         .bind(suggestion.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
         .fetch_optional(self.connection())
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let (document, previous): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let (before, after): (Before, Outcome) = from_json(&previous)?;
-        let decision = from_json(&document)?;
-        Ok(Some(StoredDecision { decision, ticket, suggestion, before, after }))
+        row.map(|row| decision(&row, ticket, suggestion)).transpose()
+    }
+
+    /// Those in force that came after one.
+    pub(super) async fn in_force_since(
+        &mut self,
+        ticket: TicketId,
+        id: DecisionId,
+    ) -> Result<Vec<StoredDecision>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT document, previous, suggestion_id FROM decisions
+             WHERE workspace = $1 AND ticket_id = $2 AND undone_at IS NULL
+                 AND seq > (SELECT seq FROM decisions WHERE workspace = $1 AND id = $3)
+             ORDER BY seq",
+        )
+        .bind(self.workspace.to_string())
+        .bind(&ticket.as_bytes()[..])
+        .bind(&id.as_bytes()[..])
+        .fetch_all(self.connection())
+        .await?;
+        let about = |row: &AnyRow| {
+            let id: Option<Vec<u8>> = row.try_get(2)?;
+            let id = id.map(|_| uuid(row, "suggestion_id").map(SuggestionId::new)).transpose()?;
+            decision(row, ticket, id)
+        };
+        rows.iter().map(about).collect()
+    }
+
+    /// Replaces what a decision went from and led to.
+    pub(super) async fn rewrite_change(
+        &mut self,
+        decision: &StoredDecision,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE decisions SET previous = $3 WHERE workspace = $1 AND id = $2")
+            .bind(self.workspace.to_string())
+            .bind(&decision.decision.id.as_bytes()[..])
+            .bind(to_json(&(&decision.before, &decision.after))?)
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 
     /// Takes a decision back, once.
@@ -180,4 +216,15 @@ impl SqlTransaction {
         .await?;
         Ok(())
     }
+}
+
+/// The decision in a row of its document and what it changed.
+fn decision(
+    row: &AnyRow,
+    ticket: TicketId,
+    suggestion: Option<SuggestionId>,
+) -> Result<StoredDecision, StoreError> {
+    let (before, after): (Before, Outcome) = from_json(row.try_get(1)?)?;
+    let decision = from_json(row.try_get(0)?)?;
+    Ok(StoredDecision { decision, ticket, suggestion, before, after })
 }

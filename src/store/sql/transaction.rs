@@ -280,6 +280,18 @@ impl Transaction for SqlTransaction {
         self.decision_in_force(ticket, suggestion).await
     }
 
+    async fn decisions_since(
+        &mut self,
+        ticket: TicketId,
+        id: DecisionId,
+    ) -> Result<Vec<StoredDecision>, StoreError> {
+        self.in_force_since(ticket, id).await
+    }
+
+    async fn rewrite_decision(&mut self, decision: &StoredDecision) -> Result<(), StoreError> {
+        self.rewrite_change(decision).await
+    }
+
     async fn undo(&mut self, id: DecisionId, now: Timestamp) -> Result<(), StoreError> {
         self.take_back(id, now).await
     }

@@ -143,6 +143,8 @@ pub(super) async fn workspaces_see_nothing_of_each_other(store: &dyn Store) {
     tx.set_outcome(theirs.ticket, &outcome("other"), None).await.unwrap();
     assert_eq!(tx.relabel(LabelField::Category, "VPN", "other").await.unwrap(), 0);
     tx.set_status(theirs.suggestion, Status::Rejected).await.unwrap();
+    let rewritten = StoredDecision { after: outcome("other"), ..theirs.decision.clone() };
+    tx.rewrite_decision(&rewritten).await.unwrap();
     tx.undo(theirs.decision.decision.id, now()).await.unwrap();
     assert!(!tx.erase(theirs.ticket).await.unwrap());
     tx.erase_answers(theirs.ticket).await.unwrap();

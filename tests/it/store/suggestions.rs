@@ -171,6 +171,20 @@ pub(super) async fn decisions_are_in_force_until_undone(store: &dyn Store) {
     tx.put_decision(&old).await.unwrap();
     tx.put_decision(&new).await.unwrap();
     assert_eq!(tx.decision(made.ticket_id, None).await.unwrap().as_ref(), Some(&new));
+    // What came after a decision can be told, and made to go from and lead to something else.
+    let rewritten = StoredDecision {
+        before: Before { outcome: outcome("Printing"), listed: true },
+        after: outcome("Mail"),
+        ..old.clone()
+    };
+    tx.rewrite_decision(&rewritten).await.unwrap();
+    let old = rewritten;
+    for (of, since) in
+        [(&first, vec![&second, &old, &new]), (&second, vec![&old, &new]), (&new, vec![])]
+    {
+        let found = tx.decisions_since(made.ticket_id, of.decision.id).await.unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), since);
+    }
     tx.undo(new.decision.id, after(2)).await.unwrap();
     assert_eq!(tx.decision(made.ticket_id, None).await.unwrap().as_ref(), Some(&old));
     tx.undo(old.decision.id, after(2)).await.unwrap();

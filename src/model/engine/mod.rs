@@ -4,7 +4,8 @@
 //! - [`lanes`]: the instruction sets;
 //! - [`linear`]: linear layers on packed weights, which do nearly all of the work, and [`int8`],
 //!   the same in bytes;
-//! - [`attention`] and [`math`]: the rest.
+//! - [`attention`] and [`math`]: the rest;
+//! - [`shares`]: who does which part.
 //!
 //! A large batch goes through a layer's second half block by block: attention's output, both
 //! norms, the wide middle and the next layer's queries, keys and values stay in a core's own cache,
@@ -17,6 +18,7 @@ mod lanes;
 mod layout;
 mod linear;
 mod math;
+mod shares;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -27,19 +29,15 @@ use std::sync::{Mutex, PoisonError};
 use attention::{Projected, Room, attend};
 use int8::Bytes;
 use lanes::{Isa, Lanes};
-use layout::{Span, WIDTH, columns, pieces, rows, width_of};
+use layout::{Gather, Sequence, WIDTH, columns, pieces, place, rows, width_of, with_width};
 pub(super) use linear::Linear;
-use linear::{Input, Then};
 pub(super) use math::Activation;
 use math::layer_norm;
+use shares::{Blocks, Next};
 pub(super) use team::Team;
 
 /// Blocks for each thread from which on a batch is shared out by blocks.
 const BLOCKS_A_THREAD: usize = 4;
-
-/// Parts that a product is cut into for each thread, so that one which is held up does not hold up
-/// all.
-const PARTS_A_THREAD: usize = 8;
 
 /// Scale and shift of a `LayerNorm`.
 pub(super) struct Norm {
@@ -100,28 +98,6 @@ struct Own {
 
 thread_local! {
     static OWN: RefCell<Own> = RefCell::default();
-}
-
-/// One sequence in a batch.
-#[derive(Clone, Copy)]
-struct Sequence {
-    span: Span,
-    /// Where its attention output begins, and the columns that it has there.
-    attended: usize,
-    stride: usize,
-}
-
-/// Calls a function for the width that a block has.
-macro_rules! with_width {
-    ($width:expr, $W:ident => $body:expr) => {
-        if $width == WIDTH {
-            const $W: usize = WIDTH;
-            $body
-        } else {
-            const $W: usize = layout::HALF;
-            $body
-        }
-    };
 }
 
 impl Engine {
@@ -317,78 +293,6 @@ impl Engine {
         x
     }
 
-    /// The second half of a layer, a block at a time, and what the next one starts with.
-    fn by_blocks<L: Lanes>(
-        &self,
-        l: L,
-        layer: &Layer,
-        next: Option<&Linear>,
-        gather: Gather<'_>,
-        x: &mut [f32],
-        qkv: &mut [f32],
-    ) {
-        let rows = rows(self.hidden);
-        let qkv_rows = layer.qkv.rows();
-        let blocks = x.chunks_mut(WIDTH * rows).zip(qkv.chunks_mut(WIDTH * qkv_rows));
-        self.team.each(blocks.enumerate().collect(), |(at, (x, qkv))| {
-            with_own(|own| {
-                let width = x.len() / rows;
-                let Own { context, y, wide, bytes, .. } = own;
-                let (context, y) = (sized(context, x.len()), sized(y, x.len()));
-                let wide = sized(wide, layer.up.rows() * width);
-                gather.block(at, width, context);
-                with_width!(width, W => l.run(
-                    #[inline(always)]
-                    || {
-                        layer.out.apply_all::<L, W>(l, context, bytes, y, Then::Add(x));
-                        let Norm { gamma, beta } = &layer.out_norm;
-                        layer_norm::<L, W>(l, y, gamma, beta, self.eps);
-                        let activate = Then::Activate(self.activation);
-                        layer.up.apply_all::<L, W>(l, y, bytes, wide, activate);
-                        layer.down.apply_all::<L, W>(l, wide, bytes, x, Then::Add(y));
-                        let Norm { gamma, beta } = &layer.down_norm;
-                        layer_norm::<L, W>(l, x, gamma, beta, self.eps);
-                        if let Some(next) = next {
-                            next.apply_all::<L, W>(l, x, bytes, qkv, Then::Done);
-                        }
-                    },
-                ));
-            });
-        });
-    }
-
-    /// The second half of a layer, each product shared out by features.
-    fn by_features<L: Lanes>(
-        &self,
-        l: L,
-        layer: &Layer,
-        gather: Gather<'_>,
-        x: &mut [f32],
-        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>, &mut Vec<Bytes>),
-    ) {
-        let rows = rows(self.hidden);
-        let (context, y, wide, bytes) = room;
-        let y = sized(y, x.len());
-        let wide = sized(wide, x.len() / rows * layer.up.rows());
-        let context = sized(context, x.len());
-        for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
-            gather.block(at, block.len() / rows, block);
-        }
-        self.split(l, &layer.out, Blocks { x: context, rows }, bytes, y, Next::Add(x));
-        y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
-        self.split(
-            l,
-            &layer.up,
-            Blocks { x: y, rows },
-            bytes,
-            wide,
-            Next::Activate(self.activation),
-        );
-        let from = Blocks { x: wide, rows: layer.up.rows() };
-        self.split(l, &layer.down, from, bytes, x, Next::Add(y));
-        x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
-    }
-
     fn means(&self, x: &[f32], sequences: &[Sequence], tokens: usize) -> Vec<Vec<f32>> {
         let rows = rows(self.hidden);
         let mean = |sequence: &Sequence| {
@@ -409,111 +313,6 @@ impl Engine {
         self.team.each(sequences.iter().zip(&mut means).collect(), |(s, to)| *to = mean(s));
         means
     }
-
-    /// Applies a linear layer to all blocks, a few panels at a time.
-    fn split<L: Lanes>(
-        &self,
-        l: L,
-        linear: &Linear,
-        from: Blocks<'_>,
-        bytes: &mut Vec<Bytes>,
-        out: &mut [f32],
-        next: Next<'_>,
-    ) {
-        let Blocks { x, rows: x_rows } = from;
-        let rows = linear.rows();
-        let blocks = out.len().div_ceil(WIDTH * rows);
-        if bytes.len() < blocks {
-            bytes.resize_with(blocks, Bytes::default);
-        }
-        if let Some(inputs) = linear.wants_bytes() {
-            let items = x.chunks(WIDTH * x_rows).zip(bytes.iter_mut()).take(blocks).collect();
-            self.team.each(items, |(x, bytes)| {
-                with_width!(x.len() / x_rows, W => l.run(
-                    #[inline(always)]
-                    || bytes.take::<L, W>(l, x, inputs),
-                ));
-            });
-        }
-        let panels = rows / linear::PANEL;
-        let parts = (PARTS_A_THREAD * self.team.threads()).div_ceil(blocks).min(panels);
-        let some = panels.div_ceil(parts);
-        let mut items = Vec::with_capacity(blocks * parts);
-        for (at, block) in out.chunks_mut(WIDTH * rows).enumerate() {
-            let width = block.len() / rows;
-            for (part, out) in block.chunks_mut(some * linear::PANEL * width).enumerate() {
-                items.push((at, part * some, width, out));
-            }
-        }
-        self.team.each(items, |(at, first, width, out)| {
-            let x = &x[at * WIDTH * x_rows..][..width * x_rows];
-            let input = Input { x, bytes: &bytes[at] };
-            let then = match next {
-                Next::Nothing => Then::Done,
-                Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),
-                Next::Activate(activation) => Then::Activate(activation),
-            };
-            with_width!(width, W => l.run(
-                #[inline(always)]
-                || linear.apply::<L, W>(l, input, first, out, then),
-            ));
-        });
-    }
-}
-
-/// Blocks of inputs, of so many rows each.
-#[derive(Clone, Copy)]
-struct Blocks<'a> {
-    x: &'a [f32],
-    rows: usize,
-}
-
-/// What follows the product of a layer that is shared out by features.
-#[derive(Clone, Copy)]
-enum Next<'a> {
-    Nothing,
-    /// Blocks of the same shape are added.
-    Add(&'a [f32]),
-    Activate(Activation),
-}
-
-/// Attention's output, on its way from sequences back into blocks.
-#[derive(Clone, Copy)]
-struct Gather<'a> {
-    attended: &'a [f32],
-    /// Where the sequences are, there and in the batch.
-    answers: &'a [Sequence],
-    tokens: usize,
-    hidden: usize,
-}
-
-impl Gather<'_> {
-    fn block(&self, at: usize, width: usize, out: &mut [f32]) {
-        let (begin, end) = (at * WIDTH, (at * WIDTH + width).min(self.tokens));
-        let first = self.answers.partition_point(|s| s.span.start + s.span.tokens <= begin);
-        for sequence in self.answers[first..].iter().take_while(|s| s.span.start < end) {
-            let from = begin.max(sequence.span.start);
-            let count = end.min(sequence.span.start + sequence.span.tokens) - from;
-            let source = &self.attended[sequence.attended + from - sequence.span.start..];
-            let rows = out[from - begin..].chunks_mut(width).take(self.hidden);
-            for (to, source) in rows.zip(source.chunks(sequence.stride)) {
-                to[..count].copy_from_slice(&source[..count]);
-            }
-        }
-    }
-}
-
-/// Sequences of these lengths, one after the other.
-fn place(lengths: &[usize], hidden: usize) -> Vec<Sequence> {
-    let (mut start, mut attended) = (0, 0);
-    let place = lengths.iter().map(|&tokens| {
-        let stride = columns(tokens);
-        let placed = Sequence { span: Span { start, tokens }, attended, stride };
-        start += tokens;
-        attended += stride * hidden;
-        placed
-    });
-    place.collect()
 }
 
 /// The first `len` numbers of a buffer that grows to the largest batch.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::linear::Then;
 use super::*;
 use crate::model::Precision;
 

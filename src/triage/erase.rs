@@ -1,19 +1,25 @@
 //! Erasure: a ticket and all that was made from it, or all that a person wrote.
 
-use std::collections::BTreeSet;
-
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Caller, Receipt, Triage, TriageError, jobs::Promise};
-use crate::domain::{Draft, DraftReason, SourceKind, Suggestion, TicketId, WorkspaceId};
+use super::embed::Read;
+use super::jobs::Promise;
+use super::{Caller, Receipt, Triage, TriageError};
+use crate::domain::{
+    Draft, DraftReason, SourceKind, Suggestion, Ticket, TicketId, TicketText, WorkspaceId,
+};
 use crate::inference::Lane;
 use crate::store::{AuditEntry, EntryRow, StoreError, Transaction};
 
 /// Tickets that retention erases in one transaction.
 const BATCH: u32 = 100;
+
+/// What was read of a text, and its vector if anything was left to embed.
+type Embedding = (Read, Option<Vec<f32>>);
 
 /// What an erasure took out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,24 +60,18 @@ impl Triage {
         requester: &str,
         receipt: Receipt<'_, Erased>,
     ) -> Result<Erased, TriageError> {
+        // Embedding takes its time: nobody has to wait for the store meanwhile.
+        let mut ahead = self.embed_without(&caller.workspace, requester).await?;
         let mut tx = self.parts.store.begin(&caller.workspace).await?;
         let own = tx.tickets_of(requester).await?;
         let mut promises = self.erase_all(&mut *tx, &own).await?;
         let mut threads = 0;
         for id in tx.threads_with(requester).await? {
-            let Some(stored) = tx.ticket(id).await? else { continue };
-            let mut ticket = stored.ticket;
-            let before = ticket.text.messages.len();
-            ticket.text.messages.retain(|m| m.author.as_deref() != Some(requester));
-            if ticket.text.messages.len() == before {
-                continue;
-            }
+            let Some(ticket) = without(&mut *tx, id, requester).await? else { continue };
             threads += 1;
-            let read = self.read(&caller.workspace, &ticket.text).await?;
-            let vector = if read.text.is_empty() {
-                None
-            } else {
-                Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
+            let (read, vector) = match ahead.remove(&id) {
+                Some((text, known)) if text == ticket.text => known,
+                _ => self.reread(&caller.workspace, &ticket.text).await?,
             };
             tx.erase_answers(id).await?;
             tx.rewrite_ticket(id, &ticket, read.language).await?;
@@ -87,6 +87,47 @@ impl Triage {
         self.erase_reports(&mut *tx, caller, Timestamp::MAX).await?;
         // The name is what is being erased, so the trail does not keep it.
         self.finish_erasure(tx, caller, "requester", erased, receipt, promises).await
+    }
+
+    /// What other people's threads will say without a person's messages, read and embedded.
+    async fn embed_without(
+        &self,
+        workspace: &WorkspaceId,
+        requester: &str,
+    ) -> Result<HashMap<TicketId, (TicketText, Embedding)>, TriageError> {
+        let mut tx = self.parts.store.begin(workspace).await?;
+        // Their own tickets are erased as a whole.
+        let own: BTreeSet<TicketId> = tx.tickets_of(requester).await?.into_iter().collect();
+        let mut texts = Vec::new();
+        for id in tx.threads_with(requester).await? {
+            if !own.contains(&id)
+                && let Some(ticket) = without(&mut *tx, id, requester).await?
+            {
+                texts.push((id, ticket.text));
+            }
+        }
+        drop(tx);
+        let mut embedded = HashMap::with_capacity(texts.len());
+        for (id, text) in texts {
+            let known = self.reread(workspace, &text).await?;
+            embedded.insert(id, (text, known));
+        }
+        Ok(embedded)
+    }
+
+    async fn reread(
+        &self,
+        workspace: &WorkspaceId,
+        text: &TicketText,
+    ) -> Result<Embedding, TriageError> {
+        let mut read = self.read(workspace, text).await?;
+        let text = std::mem::take(&mut read.text);
+        let vector = if text.is_empty() {
+            None
+        } else {
+            Some(self.parts.inference.embed(text, Lane::Bulk).await?.vector)
+        };
+        Ok((read, vector))
     }
 
     /// Erases tickets that are older than their workspace keeps them. Returns how many.
@@ -240,4 +281,17 @@ impl Triage {
         self.scrub().await;
         Ok(erased)
     }
+}
+
+/// A ticket without a person's messages, if they wrote any in its thread.
+async fn without(
+    tx: &mut dyn Transaction,
+    id: TicketId,
+    author: &str,
+) -> Result<Option<Ticket>, StoreError> {
+    let Some(stored) = tx.ticket(id).await? else { return Ok(None) };
+    let mut ticket = stored.ticket;
+    let before = ticket.text.messages.len();
+    ticket.text.messages.retain(|m| m.author.as_deref() != Some(author));
+    Ok((ticket.text.messages.len() < before).then_some(ticket))
 }

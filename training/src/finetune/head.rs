@@ -127,10 +127,25 @@ pub(super) fn targets(labels: &[u32], classes: usize, smoothing: f32) -> Result<
 
 /// The cross-entropy between each row of targets and the softmax of the logits, summed over rows.
 pub(super) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    Ok((log_softmax(logits)? * targets.to_device(logits.device())?)?.sum_all()?.neg()?)
+}
+
+fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let log_softmax = shifted.broadcast_sub(&log_sum)?;
-    Ok((log_softmax * targets.to_device(logits.device())?)?.sum_all()?.neg()?)
+    Ok(shifted.broadcast_sub(&log_sum)?)
+}
+
+/// How far two passes over the same rows, one after the other in `logits`, are from one answer:
+/// the mean of both Kullback-Leibler divergences, summed over rows (R-Drop, Wu et al.,
+/// arXiv:2106.14448).
+pub(super) fn disagreement(logits: &Tensor) -> Result<Tensor> {
+    let rows = logits.dim(0)? / 2;
+    let logs = log_softmax(logits)?;
+    let apart = (logs.narrow(0, 0, rows)? - logs.narrow(0, rows, rows)?)?;
+    let shares = logs.exp()?;
+    let weights = (shares.narrow(0, 0, rows)? - shares.narrow(0, rows, rows)?)?;
+    Ok(((apart * weights)?.sum_all()? * 0.5)?)
 }
 
 /// What a contrastive pass compares a row with: vectors as they were when last seen.
@@ -204,6 +219,22 @@ mod tests {
             (log(2.0, 0.0) - 2.0 + log(0.0, 1.0), log(2.0, 0.0) + log(0.0, 1.0) - 1.0);
         assert!((loss(0.0) - right).abs() < 1e-5);
         assert!((loss(0.2) - (0.9 * right + 0.1 * wrong)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn passes_that_say_the_same_agree_and_others_diverge() {
+        let both = |first: [f32; 2], second: [f32; 2]| {
+            let logits = Tensor::new(&[first, second], &Device::Cpu).unwrap();
+            disagreement(&logits).unwrap().to_scalar::<f32>().unwrap()
+        };
+        // A logit more or less for all classes says nothing.
+        assert!(both([2.0, 0.0], [3.0, 1.0]).abs() < 1e-6);
+        let (p, q) = (1.0 / (1.0 + (-2.0_f32).exp()), 0.5_f32);
+        let divergence =
+            |p: f32, q: f32| p * (p / q).ln() + (1.0 - p) * ((1.0 - p) / (1.0 - q)).ln();
+        let expected = f32::midpoint(divergence(p, q), divergence(q, p));
+        assert!((both([2.0, 0.0], [0.0, 0.0]) - expected).abs() < 1e-5);
+        assert!((both([0.0, 0.0], [2.0, 0.0]) - expected).abs() < 1e-5);
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub(crate) struct Settings {
     /// Temperature of the contrastive loss
     #[arg(long, value_name = "T", default_value_t = 0.07)]
     pub(super) temperature: f64,
+    /// Weight of the disagreement between two passes with different dropout; 0 is one pass, in half
+    /// the time
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0)]
+    pub(super) consistency: f64,
     /// Longest text in tokens; the rest of a longer one is not learned from
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(super) max_tokens: usize,
@@ -90,6 +94,7 @@ impl Settings {
             (share(self.smoothing.into()), "smoothing", "0 to 1"),
             (self.contrast >= 0.0 && self.contrast.is_finite(), "contrast", "0 or more"),
             (positive(self.temperature), "temperature", "a number above 0"),
+            (self.consistency >= 0.0 && self.consistency.is_finite(), "consistency", "0 or more"),
             (self.max_tokens > 2, "max-tokens", "at least 3"),
             (
                 positive(self.validation_share) && share(self.validation_share),
@@ -263,21 +268,29 @@ impl<'a> Trainer<'a> {
         others: &Others<'_>,
     ) -> Result<Shard> {
         let settings = self.settings;
-        let tokens: Vec<&[u32]> = rows.iter().map(|n| self.train.tokens[*n].as_slice()).collect();
-        let labels: Vec<u32> = rows.iter().map(|n| self.train.labels[*n]).collect();
+        let passes = if settings.consistency > 0.0 { 2 } else { 1 };
+        let read = rows.repeat(passes);
+        let tokens: Vec<&[u32]> = read.iter().map(|n| self.train.tokens[*n].as_slice()).collect();
+        let labels: Vec<u32> = read.iter().map(|n| self.train.labels[*n]).collect();
         let noise = Noise {
             key: key(&[settings.seed, self.optimiser.steps, number]),
             rate: settings.dropout,
         };
         let embeddings = self.model.forward(&tokens, noise)?;
         let targets = head::targets(&labels, self.classes, settings.smoothing)?;
-        let cross_entropy = head::cross_entropy(&self.head.logits(&embeddings)?, &targets)?;
+        let logits = self.head.logits(&embeddings)?;
+        let share = 1.0 / passes as f64;
+        let cross_entropy = (head::cross_entropy(&logits, &targets)? * share)?;
         let mut loss = cross_entropy.clone();
+        if passes == 2 {
+            loss = (loss + (head::disagreement(&logits)? * (settings.consistency * share))?)?;
+        }
         let mut contrastive = 0.0;
         if settings.contrast > 0.0 {
             let own: Vec<_> =
-                rows.iter().map(|row| self.remembered.binary_search(row).ok()).collect();
+                read.iter().map(|row| self.remembered.binary_search(row).ok()).collect();
             let term = head::contrastive(&embeddings, &labels, &own, others, settings.temperature)?;
+            let term = (term * share)?;
             contrastive = term.to_scalar::<f32>()?;
             loss = (loss + (term * settings.contrast)?)?;
         }

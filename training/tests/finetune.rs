@@ -121,13 +121,19 @@ fn a_tuned_encoder_tells_more_apart_and_loads_like_any_other() {
 }
 
 #[test]
-fn threads_change_nothing_and_seeds_do() {
+fn threads_change_nothing_and_seeds_and_passes_do() {
     let bench = Bench::new();
-    succeeded(&bench.run("one", &["--threads", "1", "--epochs", "2"]));
-    succeeded(&bench.run("three", &["--threads", "3", "--epochs", "2"]));
+    let two = ["--epochs", "2"];
+    let twice = [&two[..], &["--consistency", "1"]].concat();
+    for (name, settings) in [("once", &two[..]), ("twice", &twice)] {
+        let (one, three) = (format!("{name}-1"), format!("{name}-3"));
+        succeeded(&bench.run(&one, &[settings, &["--threads", "1"]].concat()));
+        succeeded(&bench.run(&three, &[settings, &["--threads", "3"]].concat()));
+        assert!(bench.bytes(&one) == bench.bytes(&three), "the thread count changed the result");
+    }
+    assert!(bench.bytes("once-1")[0] != bench.bytes("twice-1")[0], "a second pass changed nothing");
     succeeded(&bench.run("other", &["--threads", "3", "--epochs", "2", "--seed", "2"]));
-    assert!(bench.bytes("one") == bench.bytes("three"), "the thread count changed the result");
-    assert!(bench.bytes("one")[0] != bench.bytes("other")[0], "the seed changed nothing");
+    assert!(bench.bytes("once-1")[0] != bench.bytes("other")[0], "the seed changed nothing");
 }
 
 #[test]
@@ -167,6 +173,7 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["--label", "team"][..], "labels there are: category"),
         (&["--epochs", "0"], "--epochs: expected at least 1"),
         (&["--dropout", "1"], "--dropout: expected"),
+        (&["--consistency", "nan"], "--consistency: expected"),
         (&["--learning-rate", "nan"], "--learning-rate: expected"),
         (&["--encoder", "no-such-encoder"], "manifest.toml"),
         (&["--learning-rate", "1e30"], "smaller --learning-rate"),

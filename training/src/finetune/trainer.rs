@@ -61,8 +61,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "T", default_value_t = 0.07)]
     pub(super) temperature: f64,
     /// Weight of the disagreement between two passes with different dropout; 0 is one pass, in half
-    /// the time
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0)]
+    /// the time. Try 1
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
     pub(super) consistency: f64,
     /// Longest text in tokens; the rest of a longer one is not learned from
     #[arg(long, value_name = "N", default_value_t = 128)]

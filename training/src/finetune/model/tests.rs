@@ -66,7 +66,7 @@ fn what_was_not_learned_is_written_as_it_was_read() {
     assert!(std::fs::read(&path).unwrap() != original);
 }
 
-/// A tiny model with its head and both losses, dropout on.
+/// A tiny model with its head and all three losses, dropout on.
 struct Setup {
     model: Model,
     head: Head,
@@ -98,11 +98,13 @@ impl Setup {
         let texts: Vec<&[u32]> = self.texts.iter().map(Vec::as_slice).collect();
         let vectors = self.model.forward(&texts, Noise { key: 11, rate: 0.1 }).unwrap();
         let targets = head::targets(&self.labels, 4, 0.1).unwrap();
-        let first = head::cross_entropy(&self.head.logits(&vectors).unwrap(), &targets).unwrap();
+        let logits = self.head.logits(&vectors).unwrap();
+        let first = head::cross_entropy(&logits, &targets).unwrap();
         let others = Others { vectors: &self.memory, labels: &self.labels };
         let own: Vec<_> = (0..self.labels.len()).map(Some).collect();
         let second = head::contrastive(&vectors, &self.labels, &own, &others, 0.1).unwrap();
-        (first + second).unwrap()
+        let third = head::disagreement(&logits).unwrap();
+        (first + second + third).unwrap()
     }
 
     fn gradients(&self) -> Gradients {
@@ -113,6 +115,16 @@ impl Setup {
 /// The key's bias adds the same to every score of a query, which the softmax takes away.
 fn is_zero_by_construction(name: &str, place: usize, count: usize) -> bool {
     name.ends_with("qkv_bias") && place / (count / 3) == 1
+}
+
+#[test]
+fn two_passes_over_a_text_drop_different_values() {
+    let setup = Setup::new(Version::Fused);
+    let text: &[u32] = &setup.texts[0];
+    let both = |noise| setup.model.forward(&[text, text], noise).unwrap().to_vec2::<f32>().unwrap();
+    let calm = both(Noise::NONE);
+    let apart = |v: &[Vec<f32>]| v[0].iter().zip(&v[1]).map(|(a, b)| (a - b).abs()).sum::<f32>();
+    assert!(apart(&calm) < 1e-5 && apart(&both(Noise { key: 11, rate: 0.1 })) > 0.01);
 }
 
 #[test]

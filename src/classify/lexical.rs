@@ -126,6 +126,18 @@ fn hash(chars: impl Iterator<Item = u32>) -> u64 {
     mix(state)
 }
 
+/// Where the first number of at least `least` stands in a rising list, at `from` or behind it:
+/// close by, mostly, so it is looked for in steps that double (Bentley and Yao 1976).
+fn first_from(rising: &[u32], from: usize, least: u32) -> usize {
+    let (mut low, mut step) = (from, 1);
+    while rising.get(low + step - 1).is_some_and(|number| *number < least) {
+        low += step;
+        step *= 2;
+    }
+    let end = rising.len().min(low + step - 1);
+    low + rising[low..end].partition_point(|number| *number < least)
+}
+
 /// The upper half: of a million terms, one in two thousand shares it with another.
 fn short(hash: u64) -> u32 {
     (hash >> 32) as u32
@@ -181,8 +193,11 @@ impl Vocabulary {
             SparseVector { terms: Vec::with_capacity(most), weights: Vec::with_capacity(most) };
         let mut squares = [0.0_f32; 2];
         let mut kinds = Vec::with_capacity(most);
+        let mut from = 0;
         for (hash, count) in text.counted() {
-            if let Ok(at) = self.hashes.binary_search(&hash) {
+            from = first_from(&self.hashes, from, hash);
+            if self.hashes.get(from) == Some(&hash) {
+                let at = from;
                 let weight = (1.0 + (count as f32).ln()) * self.rarity[at];
                 let kind = (hash & PIECE) as usize;
                 squares[kind] += weight * weight;
@@ -230,6 +245,20 @@ mod tests {
             }
             let counted: Vec<(u32, u32)> = Terms::of(&text).counted().collect();
             prop_assert_eq!(counted, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_in_a_rising_list_is_found_from_anywhere_before_it(
+            set in prop::collection::btree_set(0_u32..300, 0..80),
+            from in 0_usize..90,
+            least in 0_u32..310,
+        ) {
+            let rising: Vec<u32> = set.into_iter().collect();
+            let place = rising.partition_point(|number| *number < least);
+            let from = from.min(place);
+            prop_assert_eq!(first_from(&rising, from, least), place);
         }
     }
 

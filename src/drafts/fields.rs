@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use crate::domain::{DraftField, FieldKind};
 
 /// A word of a text that is no blank, with its place in bytes, punctuation left out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Token<'a> {
     start: usize,
     end: usize,
     text: &'a str,
+    /// In lower case.
+    lower: String,
 }
 
 /// A stretch that becomes a field.
@@ -39,8 +41,8 @@ pub(super) fn generalise(sentence: &str, kept: &BTreeSet<String>) -> (String, Ve
             at += 1;
             continue;
         };
-        let (first, last) = (tokens[at], tokens[at + taken - 1]);
-        let known = tokens[at..at + taken].iter().all(|t| kept.contains(&t.text.to_lowercase()));
+        let (first, last) = (&tokens[at], &tokens[at + taken - 1]);
+        let known = tokens[at..at + taken].iter().all(|t| kept.contains(&t.lower));
         if kind == FieldKind::Private || !known {
             hits.push(Hit { start: first.start, end: last.end, kind });
         }
@@ -82,7 +84,8 @@ fn tokens(sentence: &str) -> Vec<Token<'_>> {
         }
         if !text.is_empty() {
             let start = from + left;
-            tokens.push(Token { start, end: start + text.len(), text });
+            let lower = text.to_lowercase();
+            tokens.push(Token { start, end: start + text.len(), text, lower });
         }
     };
     for (at, c) in sentence.char_indices() {
@@ -124,10 +127,10 @@ fn placeholder(tokens: &[Token<'_>], at: usize) -> Found {
 
 /// `ext. 4402`
 fn phone(tokens: &[Token<'_>], at: usize) -> Found {
-    let word = tokens[at].text.to_lowercase();
+    let word = tokens[at].lower.as_str();
     let next = tokens.get(at + 1)?.text;
     let number = next.len() >= 2 && next.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    (["ext", "extension", "tel", "durchwahl", "poste"].contains(&word.as_str()) && number)
+    (["ext", "extension", "tel", "durchwahl", "poste"].contains(&word) && number)
         .then_some((FieldKind::Phone, 2))
 }
 
@@ -243,23 +246,23 @@ const EVERY: [&str; 8] = ["every", "each", "jeden", "jeder", "chaque", "cada", "
 
 fn date(tokens: &[Token<'_>], at: usize) -> Found {
     let text = tokens[at].text;
-    let lower = |n: usize| tokens.get(n).map(|t| t.text.to_lowercase()).unwrap_or_default();
-    let before = if at > 0 { lower(at - 1) } else { String::new() };
-    let month = |n: usize| MONTHS.contains(&lower(n).as_str());
+    let lower = |n: usize| tokens.get(n).map_or("", |t| t.lower.as_str());
+    let before = if at > 0 { lower(at - 1) } else { "" };
+    let month = |n: usize| MONTHS.contains(&lower(n));
     let year = |n: usize| {
         let text = lower(n);
-        text.len() == 4 && (text.starts_with("19") || text.starts_with("20")) && is_number(&text)
+        text.len() == 4 && (text.starts_with("19") || text.starts_with("20")) && is_number(text)
     };
     if numeric_date(text) {
         return Some((FieldKind::Date, 1));
     }
-    if DAYS.contains(&lower(at).as_str()) {
-        return (!EVERY.contains(&before.as_str())).then(|| {
-            let more = day(&lower(at + 1)) && month(at + 2);
+    if DAYS.contains(&lower(at)) {
+        return (!EVERY.contains(&before)).then(|| {
+            let more = day(lower(at + 1)) && month(at + 2);
             (FieldKind::Date, if more { 3 } else { 1 })
         });
     }
-    if day(&lower(at)) {
+    if day(lower(at)) {
         let de = usize::from(lower(at + 1) == "de" || lower(at + 1) == "of");
         if month(at + 1 + de) {
             return Some((FieldKind::Date, 2 + de + usize::from(year(at + 2 + de))));
@@ -269,7 +272,7 @@ fn date(tokens: &[Token<'_>], at: usize) -> Found {
     }
     // "May" and "March" are words too, so a month needs a day or a year behind it.
     let whole = month(at) && text.starts_with(char::is_uppercase);
-    if whole && day(&lower(at + 1)) {
+    if whole && day(lower(at + 1)) {
         return Some((FieldKind::Date, 2 + usize::from(year(at + 2))));
     }
     (whole && year(at + 1)).then_some((FieldKind::Date, 2))
@@ -284,14 +287,16 @@ fn day(text: &str) -> bool {
 
 /// `2025-01-31`, `31.01.2025`, `31/01/2025`
 fn numeric_date(text: &str) -> bool {
-    ['-', '.', '/'].into_iter().any(|mark| {
-        let parts: Vec<&str> = text.split(mark).collect();
-        let sizes: Vec<usize> = parts.iter().map(|p| p.len()).collect();
-        let digits = parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-        let sized = matches!(sizes[..], [4, 2, 2] | [1..=2, 1..=2, 4])
-            || mark == '/' && matches!(sizes[..], [1..=2, 1..=2, 2]);
-        digits && sized
-    })
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && ['-', '.', '/'].into_iter().any(|mark| {
+            let parts: Vec<&str> = text.split(mark).collect();
+            let sizes: Vec<usize> = parts.iter().map(|p| p.len()).collect();
+            let digits =
+                parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+            let sized = matches!(sizes[..], [4, 2, 2] | [1..=2, 1..=2, 4])
+                || mark == '/' && matches!(sizes[..], [1..=2, 1..=2, 2]);
+            digits && sized
+        })
 }
 
 /// `09:40`, `9:30 am`, `18 h`, `7 h 56`
@@ -323,9 +328,8 @@ fn case_number(tokens: &[Token<'_>], at: usize) -> Found {
     if text.strip_prefix('#').is_some_and(digits) {
         return Some((FieldKind::Ticket, 1));
     }
-    let lower = text.to_lowercase();
     let next = tokens.get(at + 1).map_or("", |t| t.text);
-    if NOUNS.contains(&lower.as_str()) && digits(next.trim_start_matches('#')) {
+    if NOUNS.contains(&tokens[at].lower.as_str()) && digits(next.trim_start_matches('#')) {
         return Some((FieldKind::Ticket, 2));
     }
     let letters = text.bytes().take_while(u8::is_ascii_uppercase).count();
@@ -428,15 +432,15 @@ const DOINGS: [&str; 30] = [
 ];
 
 fn name(sentence: &str, tokens: &[Token<'_>], at: usize) -> Found {
-    let token = tokens[at];
-    let lower = token.text.to_lowercase();
+    let token = &tokens[at];
+    let lower = token.lower.as_str();
     let next = tokens.get(at + 1);
     let adjacent = |a: &Token<'_>, b: &Token<'_>| {
         sentence[a.end..b.start].chars().all(|c| c.is_whitespace() || c == '.')
     };
-    if TITLES.contains(&lower.as_str()) && token.text.starts_with(char::is_uppercase) {
+    if TITLES.contains(&lower) && token.text.starts_with(char::is_uppercase) {
         return next
-            .filter(|n| is_capitalised(n.text) && adjacent(&token, n))
+            .filter(|n| is_capitalised(n.text) && adjacent(token, n))
             .map(|_| (FieldKind::Name, 2));
     }
     let initial = token.text.chars().count() == 1
@@ -444,24 +448,23 @@ fn name(sentence: &str, tokens: &[Token<'_>], at: usize) -> Found {
         && sentence[token.end..].starts_with('.');
     if initial {
         return next
-            .filter(|n| is_capitalised(n.text) && adjacent(&token, n))
+            .filter(|n| is_capitalised(n.text) && adjacent(token, n))
             .map(|_| (FieldKind::Name, 2));
     }
     if !is_capitalised(token.text) {
         return None;
     }
     let surname = next.filter(|n| {
-        is_capitalised(n.text) && adjacent(&token, n) && !sentence[token.end..].starts_with('.')
+        is_capitalised(n.text) && adjacent(token, n) && !sentence[token.end..].starts_with('.')
     });
-    if super::names::is_first_name(&lower) {
+    if super::names::is_first_name(lower) {
         return Some((FieldKind::Name, 1 + usize::from(surname.is_some())));
     }
     // Somebody unknown, between words that only people stand between.
-    let before = at.checked_sub(1).map(|b| tokens[b].text.to_lowercase()).unwrap_or_default();
-    let towards =
-        ["told", "called", "phoned", "informed", "dear", "appelé"].contains(&before.as_str());
+    let before = at.checked_sub(1).map_or("", |b| tokens[b].lower.as_str());
+    let towards = ["told", "called", "phoned", "informed", "dear", "appelé"].contains(&before);
     let after = tokens.get(at + 1 + usize::from(surname.is_some())).map_or("", |t| t.text);
-    let between = TOWARDS.contains(&before.as_str()) && DOINGS.contains(&after);
+    let between = TOWARDS.contains(&before) && DOINGS.contains(&after);
     (towards && surname.is_none() && at + 1 < tokens.len() && DOINGS.contains(&after) || between)
         .then_some((FieldKind::Name, 1 + usize::from(surname.is_some())))
 }

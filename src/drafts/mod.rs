@@ -28,7 +28,7 @@ use crate::domain::{
 };
 use crate::text::{UNDETERMINED, sentences};
 pub use passages::{Part, passages};
-use select::{Candidate, select};
+use select::{Candidate, Quoted, select};
 use template::Around;
 pub use template::{MAX_TEMPLATE, TemplateError, check_template};
 use words::Words;
@@ -127,12 +127,15 @@ impl Refusal {
 
 /// By what a sentence is known again: its words, whatever their case and the marks around them.
 pub fn sentence_key(text: &str) -> u64 {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    let digest = Sha256::digest(words.join(" "));
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let mut joined = String::with_capacity(text.len());
+    for word in words {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(&word.to_lowercase());
+    }
+    let digest = Sha256::digest(joined);
     digest.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
 }
 
@@ -161,9 +164,8 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
     let ticket = Words::of(request.text);
     let kept: BTreeSet<String> = request.text.split_whitespace().map(bare).collect();
     let quoted = |text: &str| {
-        let (general, fields) =
-            if remarks::is_internal(text) { None } else { general(text, &kept) }?;
-        Some(without_fields(&general, &fields))
+        let general = if remarks::is_internal(text) { None } else { general(text, &kept) }?;
+        Some(Quoted { text: general.rest, words: general.words })
     };
     let selection = select(&ticket, request.category, &readable, request.votes, quoted);
     if selection.chosen.is_empty() {
@@ -205,7 +207,7 @@ fn step(
     sources: &[Source<'_>],
     kept: &BTreeSet<String>,
 ) -> Option<DraftSentence> {
-    let (text, fields) = general(candidate.text, kept)?;
+    let General { text, fields, .. } = general(candidate.text, kept)?;
     let same = considered.iter().filter(|c| c.key == candidate.key);
     let named: BTreeSet<usize> = same.map(|c| c.source).collect();
     let mut cited: Vec<SourceRef> = Vec::new();
@@ -218,20 +220,31 @@ fn step(
     Some(DraftSentence { text, kind: SentenceKind::Source, sources: cited, fields })
 }
 
-/// A sentence with fields for what is of one case only; `None` if too little would be left of it.
-fn general(text: &str, kept: &BTreeSet<String>) -> Option<(String, Vec<DraftField>)> {
+/// A sentence with fields for what is of one case only.
+struct General {
+    text: String,
+    fields: Vec<DraftField>,
+    /// What it says beside them.
+    rest: String,
+    /// The words of that.
+    words: Words,
+}
+
+/// A sentence with fields where it is of one case only; `None` if too little would be left of it.
+fn general(text: &str, kept: &BTreeSet<String>) -> Option<General> {
     // What looks like a template would be taken for one further on.
     if text.contains("{{") || text.contains("{%") {
         return None;
     }
-    let (general, fields) = fields::generalise(text, kept);
+    let (text, fields) = fields::generalise(text, kept);
     // What somebody did is about one case, and so is what has a value in every place.
     let about = fields.first().filter(|f| matches!(f.kind, FieldKind::Name | FieldKind::Account));
-    if fields.len() > MAX_FIELDS || about.is_some_and(|f| general.starts_with(&f.placeholder)) {
+    if fields.len() > MAX_FIELDS || about.is_some_and(|f| text.starts_with(&f.placeholder)) {
         return None;
     }
-    let rest = without_fields(&general, &fields);
-    (Words::of(&rest).weight() >= LEAST_WEIGHT).then_some((general, fields))
+    let rest = without_fields(&text, &fields);
+    let words = Words::of(&rest);
+    (words.weight() >= LEAST_WEIGHT).then_some(General { text, fields, rest, words })
 }
 
 /// What a sentence says beside what is to be filled in.

@@ -1,5 +1,11 @@
 //! Telling what a desk writes for itself from what helps the next requester.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::words::any_of;
+
 /// How sentences begin that are for colleagues or about one conversation, in lower case.
 const OPENINGS: [&str; 88] = [
     "called ",
@@ -126,6 +132,8 @@ const PHRASES: [&str; 30] = [
     " ha confirmado ",
 ];
 
+static SAID: LazyLock<Regex> = LazyLock::new(|| any_of(PHRASES));
+
 /// At most so many words make a remark of a sentence that begins like one; longer ones also say
 /// what was done.
 const SHORT: usize = 9;
@@ -136,17 +144,13 @@ pub(super) fn is_internal(sentence: &str) -> bool {
     let lower = sentence.to_lowercase();
     let plain = lower.trim_start_matches(['-', '–', '*', '•', ' ', '(']);
     let words = plain.split_whitespace().count();
-    let padded: String = plain
-        .chars()
-        .map(|c| if c.is_alphanumeric() || c == '-' { c } else { ' ' })
-        .collect::<String>()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let padded = format!(" {padded} ");
-    let opens = OPENINGS.iter().any(|o| plain.starts_with(o));
-    (opens && words <= SHORT)
-        || PHRASES.iter().any(|p| padded.contains(p))
+    let mut padded = String::from(" ");
+    for word in plain.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|w| !w.is_empty()) {
+        padded.push_str(word);
+        padded.push(' ');
+    }
+    (words <= SHORT && OPENINGS.iter().any(|o| plain.starts_with(o)))
+        || SAID.is_match(&padded)
         || is_signature(sentence)
         || is_status(&padded)
 }

@@ -39,6 +39,13 @@ const HALF_LIFE_DAYS: f32 = 720.0;
 /// How far people's approval moves a sentence, at most.
 const APPROVAL: f32 = 0.6;
 
+/// What a draft says of a sentence: it without its fields.
+#[derive(Debug, Clone)]
+pub(super) struct Quoted {
+    pub(super) text: String,
+    pub(super) words: Words,
+}
+
 /// A sentence of a source.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate<'a> {
@@ -48,8 +55,7 @@ pub(super) struct Candidate<'a> {
     place: f32,
     /// As it stands there, without a list's mark.
     pub(super) text: &'a str,
-    /// What a draft says of it: without fields.
-    quoted: String,
+    quoted: Quoted,
     pub(super) words: Words,
     /// [`sentence_key`] of its text.
     pub(super) key: u64,
@@ -69,7 +75,7 @@ pub(super) fn select<'a>(
     category: Option<&str>,
     sources: &[Source<'a>],
     votes: &HashMap<u64, Votes>,
-    quoted: impl Fn(&str) -> Option<String>,
+    quoted: impl Fn(&str) -> Option<Quoted>,
 ) -> Selection<'a> {
     let sources = &sources[..sources.len().min(READ)];
     let weights = weights(category, sources);
@@ -168,11 +174,10 @@ fn closest(
         .iter()
         .map(|s| (Words::of(s.text), Reference::new(&numbering.of(s.text))))
         .collect();
-    let quoted: Vec<(Words, Vec<u32>)> =
-        candidates.iter().map(|c| (Words::of(&c.quoted), numbering.of(&c.quoted))).collect();
+    let numbers: Vec<Vec<u32>> = candidates.iter().map(|c| numbering.of(&c.quoted.text)).collect();
     let expected = |draft: &[usize]| -> f32 {
-        let words = Words::union(draft.iter().map(|at| &quoted[*at].0));
-        let text: Vec<u32> = draft.iter().flat_map(|at| &quoted[*at].1).copied().collect();
+        let words = Words::union(draft.iter().map(|at| &candidates[*at].quoted.words));
+        let text: Vec<u32> = draft.iter().flat_map(|at| &numbers[*at]).copied().collect();
         let like = |(answer, reference): &(Words, Reference)| {
             f32::midpoint(answer.likeness(&words), reference.rouge_l(&text) as f32)
         };
@@ -281,9 +286,12 @@ mod tests {
         }
     }
 
+    fn whole(text: &str) -> Quoted {
+        Quoted { text: text.to_owned(), words: Words::of(text) }
+    }
+
     fn chosen(ticket: &str, sources: &[Source<'_>], votes: &HashMap<u64, Votes>) -> Vec<String> {
-        let selection =
-            select(&Words::of(ticket), None, sources, votes, |text| Some(text.to_owned()));
+        let selection = select(&Words::of(ticket), None, sources, votes, |text| Some(whole(text)));
         selection.chosen.iter().map(|c| c.text.to_owned()).collect()
     }
 
@@ -300,7 +308,7 @@ mod tests {
         ];
         let selection =
             select(&Words::of("connection trouble"), None, &sources, &HashMap::new(), |text| {
-                Some(text.to_owned())
+                Some(whole(text))
             });
         let value = |start: &str| {
             selection.considered.iter().find(|c| c.text.starts_with(start)).unwrap().value
@@ -330,7 +338,7 @@ mod tests {
         )]);
         let value = |votes: &HashMap<u64, Votes>| {
             let selection =
-                select(&Words::of("x"), None, &sources, votes, |text| Some(text.to_owned()));
+                select(&Words::of("x"), None, &sources, votes, |text| Some(whole(text)));
             let place = |c: &Candidate<'_>| c.text.starts_with("Clean");
             selection.considered.iter().find(|c| place(c)).unwrap().value
         };
@@ -359,7 +367,7 @@ mod tests {
         ) {
             let sources: Vec<_> =
                 texts.iter().enumerate().map(|(n, t)| source(n as u8, 0.9 - 0.02 * n as f32, t)).collect();
-            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |text| Some(text.to_owned()));
+            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |text| Some(whole(text)));
             prop_assert!(selection.chosen.len() <= MOST);
             for candidate in &selection.chosen {
                 prop_assert!(texts[candidate.source].contains(candidate.text));

@@ -15,9 +15,13 @@ pub struct Word {
 pub fn words(text: &str) -> impl Iterator<Item = Word> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     words.map(|word| {
-        let mut length = 0;
-        let characters = word.chars().flat_map(char::to_lowercase).inspect(|_| length += 1);
-        let hash = hash(characters);
+        let mut length = word.len();
+        let hash = if word.is_ascii() {
+            hash(word.bytes().map(|b| char::from(b.to_ascii_lowercase())))
+        } else {
+            length = 0;
+            hash(word.chars().flat_map(char::to_lowercase).inspect(|_| length += 1))
+        };
         Word { hash, length, has_digit: word.bytes().any(|b| b.is_ascii_digit()) }
     })
 }

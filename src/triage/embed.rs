@@ -12,6 +12,9 @@ use crate::inference::{InferenceError, Lane};
 use crate::store::WorkspaceSettings;
 use crate::text::{self, Rules, Terms};
 
+/// A text of so many bytes is read in less time than it takes to hand it to another thread.
+const READ_IN_PLACE: usize = 2 << 10;
+
 /// A ticket's text as a model may read it.
 pub(super) struct Read {
     /// Cleaned and redacted; empty if nothing was left.
@@ -26,6 +29,27 @@ pub(super) struct Read {
     pub(super) truncated: bool,
 }
 
+impl Read {
+    fn of(text: &TicketText, rules: &Rules) -> Self {
+        let cleaned = text::clean(text);
+        let subject = TicketText { subject: text.subject.clone(), ..TicketText::default() };
+        let redacted = rules.redact(&cleaned.text).into_owned();
+        Self {
+            terms: Terms::of(&redacted),
+            text: redacted,
+            subject: rules.redact(&text::clean(&subject).text).into_owned(),
+            language: text::detect(&cleaned.text),
+            truncated: cleaned.truncated,
+        }
+    }
+}
+
+/// How many bytes there are to read.
+fn length(text: &TicketText) -> usize {
+    let messages = text.messages.iter().map(|message| message.text.len());
+    text.subject.len() + text.body.len() + messages.sum::<usize>()
+}
+
 /// The vectors of texts, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
@@ -37,7 +61,7 @@ pub struct Embedded {
 
 impl Triage {
     /// Cleans and redacts a text and tells its language, away from the threads that serve
-    /// requests: hostile text may take its time.
+    /// requests unless it is short: hostile text may take its time.
     pub(super) async fn read(
         &self,
         workspace: &WorkspaceId,
@@ -55,20 +79,11 @@ impl Triage {
         text: &TicketText,
     ) -> Result<Read, TriageError> {
         let rules = self.rules_by(settings, workspace).await;
+        if length(text) <= READ_IN_PLACE {
+            return Ok(Read::of(text, &rules));
+        }
         let text = text.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            let cleaned = text::clean(&text);
-            let subject = TicketText { subject: text.subject, ..TicketText::default() };
-            let language = text::detect(&cleaned.text);
-            let redacted = rules.redact(&cleaned.text).into_owned();
-            Read {
-                terms: Terms::of(&redacted),
-                text: redacted,
-                subject: rules.redact(&text::clean(&subject).text).into_owned(),
-                language,
-                truncated: cleaned.truncated,
-            }
-        });
+        let work = tokio::task::spawn_blocking(move || Read::of(&text, &rules));
         Ok(work.await.map_err(|_| InferenceError::Stopped)?)
     }
 

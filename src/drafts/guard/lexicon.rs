@@ -1,5 +1,11 @@
 //! Words that the guard knows, in the desk's languages.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::drafts::words::any_of;
+
 /// The words of a text in lower case.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty())
@@ -67,14 +73,14 @@ const PLAIN: &str = "a about after again all also always an and any are as at ba
 
 /// Whether a word carries no claim.
 pub(super) fn is_plain(word: &str) -> bool {
-    static WORDS: std::sync::LazyLock<std::collections::HashSet<&str>> =
-        std::sync::LazyLock::new(|| PLAIN.split_whitespace().collect());
+    static WORDS: LazyLock<std::collections::HashSet<&str>> =
+        LazyLock::new(|| PLAIN.split_whitespace().collect());
     word.chars().count() < 3 || WORDS.contains(word)
 }
 
-fn holds(text: &str, phrases: &[&str]) -> bool {
-    let padded = padded(text);
-    phrases.iter().any(|p| padded.contains(&format!(" {p}")))
+/// Beginnings of words, looked for all at once.
+fn beginnings(phrases: &[&str]) -> Regex {
+    any_of(phrases.iter().map(|phrase| format!(" {phrase}")))
 }
 
 /// Words with one blank between them and around.
@@ -82,7 +88,7 @@ pub(super) fn padded(text: &str) -> String {
     let mut out = String::from(" ");
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’') {
         if !word.is_empty() {
-            out.push_str(&word.replace('’', "'"));
+            out.extend(word.chars().map(|c| if c == '’' { '\'' } else { c }));
             out.push(' ');
         }
     }
@@ -134,7 +140,8 @@ const REFUND: [&str; 40] = [
 ];
 
 pub(super) fn refunds(text: &str) -> bool {
-    holds(text, &REFUND)
+    static PHRASES: LazyLock<Regex> = LazyLock::new(|| beginnings(&REFUND));
+    PHRASES.is_match(&padded(text))
 }
 
 /// Commitments in the desk's own name, and assurances. Beginnings of words.
@@ -294,11 +301,10 @@ const MARKS: [&str; 13] = [
 
 /// Whether a text addresses a language model instead of a person.
 pub(super) fn attacks(text: &str) -> bool {
+    static PHRASES: LazyLock<Regex> = LazyLock::new(|| beginnings(&ATTACKS));
+    static WRITTEN: LazyLock<Regex> = LazyLock::new(|| any_of(MARKS));
     let lower = text.to_lowercase();
-    let padded = padded(&lower);
-    ATTACKS.iter().any(|p| padded.contains(&format!(" {p}")))
-        || MARKS.iter().any(|m| lower.contains(m))
-        || speaks_as(&lower, "assistant:")
+    PHRASES.is_match(&padded(&lower)) || WRITTEN.is_match(&lower) || speaks_as(&lower, "assistant:")
 }
 
 /// Whether a role speaks at the beginning of a sentence.

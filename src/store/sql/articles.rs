@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::SqlStore;
 use super::erasure;
 use super::rows::{self, time};
 use super::transaction::SqlTransaction;
+use super::{SqlStore, places, rounded_up};
 use crate::domain::{
     Article, ArticleHead, DecisionId, Passage, SourceKind, SourceRef, SuggestionId, WorkspaceId,
 };
@@ -17,7 +17,7 @@ use crate::drafts::Votes;
 use crate::store::{PassageRow, StoreError};
 
 /// Sentences that are asked for in one statement.
-const ASKED: usize = 100;
+const ASKED: usize = 128;
 
 fn head(row: &AnyRow, fresh_after: Timestamp) -> Result<ArticleHead, StoreError> {
     let updated_at = time(row, "updated_at")?;
@@ -109,19 +109,19 @@ impl SqlStore {
     ) -> Result<HashMap<u64, Votes>, StoreError> {
         let mut votes = HashMap::new();
         for some in sentences.chunks(ASKED) {
-            // Numbers of ours: nothing of a text can come into the statement by them.
-            let list: Vec<String> = some.iter().map(|s| s.cast_signed().to_string()).collect();
+            let some = rounded_up(some);
             let sql = format!(
                 "SELECT v.sentence AS sentence, CAST(sum(v.kept) AS BIGINT) AS kept, count(*) AS n
                  FROM sentence_votes v JOIN decisions d ON d.id = v.decision_id
                  WHERE v.workspace = $1 AND d.undone_at IS NULL AND v.sentence IN ({})
                  GROUP BY v.sentence",
-                list.join(", ")
+                places(2, some.len())
             );
-            let found = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(workspace.to_string())
-                .fetch_all(&self.readers)
-                .await?;
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(workspace.to_string());
+            for sentence in some {
+                query = query.bind(sentence.cast_signed());
+            }
+            let found = query.fetch_all(&self.readers).await?;
             for row in &found {
                 let sentence: i64 = row.try_get("sentence")?;
                 let n: i64 = row.try_get("n")?;

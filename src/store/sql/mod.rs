@@ -51,10 +51,20 @@ impl Dialect {
     }
 }
 
-/// `$2, $3, $4`: as many places for values as are asked for, from a number on.
+/// `$2, $3, $4, $5`: places for the values of a list, from a number on.
 fn places(first: usize, count: usize) -> String {
     let places: Vec<String> = (first..first + count).map(|n| format!("${n}")).collect();
     places.join(", ")
+}
+
+/// A list as it is looked up in: the last value again and again, up to a power of two. Lists of
+/// any length then need few different statements, and those are remembered.
+fn rounded_up<T: Copy>(values: &[T]) -> Vec<T> {
+    let mut values = values.to_vec();
+    if let Some(last) = values.last().copied() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
 }
 
 /// A store in a SQL database.

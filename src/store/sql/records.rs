@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
-use super::{Dialect, SqlStore, places};
+use super::{Dialect, SqlStore, places, rounded_up};
 use crate::domain::{
     ArticleHead, ExternalRef, ImportId, ImportRecord, ImportState, Neighbour, Passage,
     SuggestionId, Taxonomy, TicketId, WorkspaceId,
@@ -195,14 +195,17 @@ impl Records for SqlStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<EntryChange>, StoreError> {
-        let query = sqlx::query(
-            "SELECT seq, ticket_id, CASE WHEN listed = 1 THEN vector END AS vector, terms
-             FROM entries WHERE workspace = $1 AND encoder = $2 AND seq > $3 ORDER BY seq LIMIT $4",
-        )
-        .bind(workspace.to_string())
-        .bind(encoder.to_owned())
-        .bind(after)
-        .bind(i64::from(limit));
+        // SQLite would plan anew each time that a limit is bound.
+        let sql = format!(
+            "SELECT seq, ticket_id, CASE WHEN listed = 1 THEN vector END AS vector,
+                 CASE WHEN listed = 1 THEN terms END AS terms
+             FROM entries WHERE workspace = $1 AND encoder = $2 AND seq > $3
+             ORDER BY seq LIMIT {limit}"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(workspace.to_string())
+            .bind(encoder.to_owned())
+            .bind(after);
         let change = |row: &AnyRow| {
             Ok(EntryChange {
                 seq: row.try_get("seq")?,
@@ -236,16 +239,18 @@ impl Records for SqlStore {
         if found.is_empty() {
             return Ok(Vec::new());
         }
+        let wanted: Vec<TicketId> = found.iter().map(|(id, _)| *id).collect();
+        let wanted = rounded_up(&wanted);
         let statement = format!(
             "SELECT e.ticket_id, e.subject, t.language, t.category, t.team, t.priority,
                  e.resolution, t.resolved_at, t.handling_minutes
              FROM entries e JOIN tickets t ON t.id = e.ticket_id AND t.workspace = e.workspace
              WHERE e.workspace = $1 AND e.encoder = $2 AND e.listed = 1 AND e.ticket_id IN ({})",
-            places(3, found.len())
+            places(3, wanted.len())
         );
         let mut query =
             sqlx::query(AssertSqlSafe(statement)).bind(workspace.as_str()).bind(encoder);
-        for (id, _) in found {
+        for id in &wanted {
             query = query.bind(&id.as_bytes()[..]);
         }
         let mut connection = self.readers.acquire().await?;

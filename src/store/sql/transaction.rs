@@ -11,7 +11,7 @@ use super::records::{
     NEWEST_TAXONOMY, SAVE_SETTINGS, SETTINGS, entry_query, suggestion_query, ticket_query,
 };
 use super::rows::{self, from_json, micros, to_json, uuid};
-use super::{Dialect, SqlStore, erasure, places};
+use super::{Dialect, SqlStore, erasure, places, rounded_up};
 use crate::domain::{
     Article, DecisionId, ImportId, ImportRecord, ImportState, LabelField, Outcome, Status,
     Suggestion, SuggestionId, Taxonomy, Ticket, TicketId, WorkspaceId,
@@ -113,13 +113,14 @@ impl Transaction for SqlTransaction {
         if ids.is_empty() {
             return Ok(BTreeSet::new());
         }
+        let ids = rounded_up(&ids.iter().copied().collect::<Vec<_>>());
         let sql = format!(
             // An expression, so that no index by workspace is walked in place of a few ids.
             "SELECT id FROM tickets WHERE workspace || '' = $1 AND id IN ({})",
             places(2, ids.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(self.workspace.to_string());
-        for id in ids {
+        for id in &ids {
             query = query.bind(&id.as_bytes()[..]);
         }
         Ok(self::ids(&query.fetch_all(self.connection()).await?)?.into_iter().collect())

@@ -145,6 +145,16 @@ mod tests {
         tx.put_ticket(id, &ticket, "en", Timestamp::UNIX_EPOCH).await
     }
 
+    #[test]
+    fn lists_of_any_length_need_few_statements() {
+        assert_eq!(rounded_up::<u8>(&[]), Vec::<u8>::new());
+        assert_eq!(rounded_up(&[7]), [7]);
+        assert_eq!(rounded_up(&[1, 2, 3, 4, 5]), [1, 2, 3, 4, 5, 5, 5, 5]);
+        let lengths: std::collections::BTreeSet<usize> =
+            (1..=128).map(|n| rounded_up(&vec![0; n]).len()).collect();
+        assert_eq!(lengths.len(), 8);
+    }
+
     #[tokio::test]
     async fn a_database_that_cannot_grow_is_full_and_keeps_what_it_has() {
         let folder = tempfile::tempdir().unwrap();

@@ -204,9 +204,10 @@ fn check(gate: &Gate, figures: &Figures) -> Result<std::process::ExitCode> {
         named.insert(format!("coverage@{:.2}", at.target), at.coverage);
         named.insert(format!("precision@{:.2}", at.target), at.precision.unwrap_or(f64::NAN));
     }
-    if let Some(oos) = &figures.oos {
-        named.insert("oos_recall".to_owned(), oos.curve.recall);
-    }
+    // Where nothing is out of scope, no number meets no condition.
+    let recall = figures.oos.as_ref().map_or(f64::NAN, |oos| oos.curve.recall);
+    named.insert("oos.recall".to_owned(), recall);
+    named.insert("oos_recall".to_owned(), recall);
     let short = gate.check(&named)?;
     for shortfall in &short {
         crate::output::note(&format!("gate not met: {shortfall}"))?;
@@ -224,9 +225,9 @@ impl Data {
             dropped: 0,
         };
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-        for file in std::iter::once(train).chain(test) {
+        for (nth, file) in std::iter::once(train).chain(test).enumerate() {
             let name = file.display().to_string();
-            if file != train {
+            if nth > 0 {
                 data.test_from = Some(data.tickets.len());
             }
             let open = File::open(file).with_context(|| name.clone())?;

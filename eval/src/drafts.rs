@@ -9,6 +9,7 @@ use deskhand::backtest::replies::{History, Library, grounded, nearest, own_words
 use deskhand::domain::{Draft, ResolvedTicket};
 use deskhand::drafts::{self, MIN_SIMILARITY};
 use deskhand::exports::{self, ColumnMap, Options};
+use deskhand::inference::Lane;
 use deskhand::text::{self, rouge_l};
 use deskhand::{sample, triage};
 use serde_json::{Value, json};
@@ -256,7 +257,7 @@ pub(crate) async fn embed(
     let progress = bar(texts.len(), message);
     let mut vectors = Vec::with_capacity(texts.len());
     for batch in texts.chunks(BATCH) {
-        vectors.extend(triage.embed(batch.to_vec()).await?.vectors);
+        vectors.extend(triage.embed(batch.to_vec(), Lane::Bulk).await?.vectors);
         progress.inc(batch.len() as u64);
     }
     progress.finish_and_clear();

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use deskhand::backtest::replies::{id, row};
-use deskhand::domain::{TicketId, TicketText};
+use deskhand::domain::{Message, TicketId, TicketText};
 use deskhand::index::{LEXICAL_WEIGHT, Lexical, MemoryIndex};
+use deskhand::inference::Lane;
 use deskhand::judge::Share;
 use deskhand::text::{Rules, Terms, clean};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, ModelArgs};
@@ -45,14 +46,58 @@ pub(crate) struct Args {
 /// As much of a row as is read.
 #[derive(Debug, Deserialize)]
 struct Row {
+    #[serde(deserialize_with = "name")]
     id: String,
     subject: Option<String>,
     body: Option<String>,
+    #[serde(default, deserialize_with = "or_none")]
+    messages: Vec<Said>,
     split: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names")]
     duplicates: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names")]
     relevant: Vec<String>,
+}
+
+/// As much of a message as is read.
+#[derive(Debug, Clone, Deserialize)]
+struct Said {
+    #[serde(default)]
+    text: String,
+}
+
+/// An id, as text or as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Name {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        match name {
+            Name::Text(text) => text,
+            Name::Number(number) => number.to_string(),
+        }
+    }
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<String, D::Error> {
+    Name::deserialize(from).map(String::from)
+}
+
+fn names<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>, D::Error> {
+    or_none::<D, Name>(from).map(|names| names.into_iter().map(String::from).collect())
+}
+
+/// A list; `null` is an empty one.
+fn or_none<'de, D, T>(from: D) -> std::result::Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
@@ -171,6 +216,7 @@ fn read(file: &Path) -> Result<Vec<Row>> {
         packed.read_to_end(&mut plain).with_context(|| format!("{name}: damaged gzip"))?;
         bytes = plain;
     }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut rows = Vec::new();
     for (n, line) in bytes.split(|&b| b == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
@@ -184,12 +230,16 @@ fn read(file: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn message(text: &str) -> Message {
+    Message { author: None, at: None, text: text.to_owned() }
+}
+
 /// What the service would embed of a ticket.
 fn text(row: &Row) -> String {
     let text = TicketText {
         subject: row.subject.clone().unwrap_or_default(),
         body: row.body.clone().unwrap_or_default(),
-        ..TicketText::default()
+        messages: row.messages.iter().map(|said| message(&said.text)).collect(),
     };
     Rules::default().redact(&clean(&text).text).into_owned()
 }
@@ -202,7 +252,8 @@ async fn embed(model: &ModelArgs, texts: &[String]) -> Result<Vec<Vec<f32>>> {
     let mut vectors = vec![Vec::new(); texts.len()];
     let progress = bar(texts.len(), "Embedding");
     for batch in order.chunks(BATCH) {
-        let made = desk.app.triage.embed(batch.iter().map(|&at| texts[at].clone()).collect());
+        let some = batch.iter().map(|&at| texts[at].clone()).collect();
+        let made = desk.app.triage.embed(some, Lane::Bulk);
         for (&at, vector) in batch.iter().zip(made.await?.vectors) {
             vectors[at] = vector;
         }
@@ -286,6 +337,16 @@ mod tests {
         let task = Task::new(&rows).unwrap();
         assert_eq!(task.queries, [(0, HashSet::from([1]))]);
         assert_eq!((task.corpus.len(), task.left_out), (3, 1));
+    }
+
+    #[test]
+    fn rows_as_other_programs_write_them_are_read() {
+        let rows = rows(
+            r#"{"id": 1, "subject": null, "duplicates": [2], "messages": [{"author": "x", "text": "jam"}]}
+            {"id": "2", "body": "y", "duplicates": null, "messages": null}"#,
+        );
+        assert_eq!(Task::new(&rows).unwrap().queries, [(0, HashSet::from([1]))]);
+        assert!(text(&rows[0]).contains("jam"));
     }
 
     #[test]

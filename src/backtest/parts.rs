@@ -111,17 +111,18 @@ impl Plan {
                 if row >= first { Role::Score } else { learning(named(row)) }
             }));
         }
-        let names: BTreeSet<&str> =
+        let mut names: BTreeSet<&str> =
             tickets.iter().map(|t| t.split.as_deref().unwrap_or_default()).collect();
+        let some_unnamed = names.remove("");
+        let divided = names.len() > 1 || names.contains("test") && some_unnamed;
         let wanted = match &self.score {
             Some(name) => Some(name.as_str()),
-            None if names.len() > 1 => Some("test"),
+            None if divided => Some("test"),
             None => None,
         };
         if let Some(wanted) = wanted {
             if !names.contains(wanted) {
-                let found =
-                    names.into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join(", ");
+                let found = names.into_iter().collect::<Vec<_>>().join(", ");
                 return Err(PartsError::NoSuchPart { wanted: wanted.to_owned(), found });
             }
             let how = format!("the data's own split; {wanted} is scored");
@@ -132,9 +133,20 @@ impl Plan {
             }));
         }
         let dated = tickets.iter().filter(|t| t.created_at.is_some()).count();
-        let (split, how) = if dated * 2 > tickets.len() {
-            let times: Vec<_> = tickets.iter().map(|t| t.created_at).collect();
-            (splits::by_time(&times, groups, TEST_SHARE)?, "the latest fifth is scored".to_owned())
+        let times: Vec<_> = tickets.iter().map(|t| t.created_at).collect();
+        let by_time = if dated * 2 > tickets.len() {
+            splits::by_time(&times, groups, TEST_SHARE).map(Some)
+        } else {
+            Ok(None)
+        };
+        let by_time = match by_time {
+            // All came in at once, or most of them last: that is no order to go by.
+            Err(SplitError::NoOrder { .. }) => None,
+            Ok(Some(split)) if split.test.len() > split.train.len() => None,
+            by_time => by_time?,
+        };
+        let (split, how) = if let Some(split) = by_time {
+            (split, "the latest fifth is scored".to_owned())
         } else {
             let all: Vec<usize> = rows.clone().collect();
             let split = splits::carve(&all, groups, classes, TEST_SHARE, self.seed)?;
@@ -217,4 +229,60 @@ fn sort(
         parts.calibrate = held;
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::TicketText;
+
+    fn tickets(
+        rows: impl Iterator<Item = (Option<&'static str>, Option<i64>)>,
+    ) -> Vec<LabelledTicket> {
+        rows.map(|(split, second)| LabelledTicket {
+            line: 1,
+            id: None,
+            text: TicketText::default(),
+            labels: BTreeMap::new(),
+            resolution: None,
+            split: split.map(str::to_owned),
+            created_at: second.map(|s| Timestamp::from_second(s).unwrap()),
+            scope: None,
+            language: None,
+            tags: Vec::new(),
+            duplicates: Vec::new(),
+            relevant: Vec::new(),
+        })
+        .collect()
+    }
+
+    fn divided(tickets: &[LabelledTicket]) -> Result<Parts, PartsError> {
+        let classes: Vec<u32> = (0..tickets.len() as u32).map(|n| n % 2).collect();
+        let groups: Vec<usize> = (0..tickets.len()).collect();
+        let mut parts = Plan::default().divide(tickets, &classes, &groups)?;
+        Ok(parts.remove(0))
+    }
+
+    #[test]
+    fn dates_that_give_no_order_leave_it_to_chance() {
+        let ordered = divided(&tickets((0..100).map(|n| (None, Some(n))))).unwrap();
+        assert_eq!(ordered.score, (80..100).collect::<Vec<_>>());
+        // All of one day, and nearly all of the last one.
+        for last in [0, 10] {
+            let days = (0..100).map(|n| (None, Some(if n < last { 0 } else { 86_400 })));
+            let parts = divided(&tickets(days)).unwrap();
+            assert_eq!(parts.score.len(), 20, "{}", parts.how);
+        }
+    }
+
+    #[test]
+    fn one_name_for_a_part_divides_nothing_unless_it_is_the_test() {
+        let some = |name| tickets((0..100).map(move |n| ((n < 30).then_some(name), None)));
+        assert_eq!(divided(&some("train")).unwrap().score.len(), 20);
+        assert_eq!(divided(&some("test")).unwrap().score, (0..30).collect::<Vec<_>>());
+    }
 }

@@ -9,7 +9,7 @@ use super::prepare::Prepared;
 use crate::classify::nearest::nearest;
 use crate::classify::{
     Calibration, ClassWords, FieldModel, FitError, Labelled, NEIGHBOURS, Options, Prediction,
-    Query, Terms, fit,
+    Query, Terms, UNKNOWN_CLASS, fit,
 };
 use crate::judge::metrics::{self, ScopeCurve};
 use crate::judge::splits::SplitError;
@@ -111,11 +111,10 @@ pub(super) fn learn(
     settings: Settings<'_>,
     advance: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<FieldModel, FitError> {
-    let labelled = |rows: &[usize]| {
-        let known = rows.iter().filter_map(|row| Some((*row, known.class(labels[*row])?)));
-        Labelled::of(data.readings(), known)
-    };
-    let (learned, calibration) = (labelled(rows), labelled(&parts.calibrate));
+    let class = |row: &usize| (*row, known.class(labels[*row]).unwrap_or(UNKNOWN_CLASS));
+    let learned = rows.iter().map(class).filter(|(_, class)| *class != UNKNOWN_CLASS);
+    let learned = Labelled::of(data.readings(), learned);
+    let calibration = Labelled::of(data.readings(), parts.calibrate.iter().map(class));
     let classes: Vec<String> = known.labels.iter().map(|l| names[*l].clone()).collect();
     let words: Vec<ClassWords> = if words.is_empty() {
         Vec::new()

@@ -64,17 +64,22 @@ impl Calibrator {
 }
 
 /// Makes the likeliest class's probability another one, but not less than any other's; the others
-/// share the rest in the proportion that they had.
+/// share the rest in the proportion that they had, or alike where they had nothing.
 pub(super) fn set(probabilities: &mut [f32], top: usize, to: f32) {
-    let rest = 1.0 - probabilities[top];
-    if rest <= 0.0 {
+    if probabilities.len() < 2 {
         return;
     }
-    let others = (0..probabilities.len()).filter(|class| *class != top);
-    let second = others.map(|class| probabilities[class]).fold(0.0, f32::max);
+    probabilities[top] = 0.0;
+    if probabilities.iter().all(|p| *p <= 0.0) {
+        probabilities.fill(1.0);
+        probabilities[top] = 0.0;
+    }
+    // Not 1 less the likeliest's: next to 1 that is all rounding.
+    let rest: f32 = probabilities.iter().sum();
+    let second = probabilities.iter().copied().fold(0.0, f32::max);
     let to = to.max(second / (rest + second));
     for p in probabilities.iter_mut() {
-        *p *= (1.0 - to) / rest;
+        *p = *p / rest * (1.0 - to);
     }
     probabilities[top] = to;
 }
@@ -103,6 +108,22 @@ mod tests {
     }
 
     proptest! {
+        /// Next to 1 there are few floats: what the others have is not what is missing to 1.
+        #[test]
+        fn very_sure_answers_still_add_up_to_one(
+            margins in prop::collection::vec(8.0f32..20.0, 1..80),
+            to in 0.3f32..1.0,
+        ) {
+            let weights: Vec<f32> =
+                std::iter::once(1.0).chain(margins.iter().map(|m| (-m).exp())).collect();
+            let total: f32 = weights.iter().sum();
+            let mut probabilities: Vec<f32> = weights.iter().map(|w| w / total).collect();
+            set(&mut probabilities, 0, to);
+            prop_assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{:?}", probabilities);
+            prop_assert!(probabilities.iter().all(|p| *p <= probabilities[0]));
+            prop_assert!(probabilities[0] >= to);
+        }
+
         #[test]
         fn the_likeliest_stays_it_and_all_add_up_to_one(
             weights in prop::collection::vec(0.001f32..1.0, 2..6),

@@ -29,12 +29,15 @@ const LONG_FIT: usize = 4_000_000;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
 
+/// The label of a calibration row whose class nothing was learned of: no answer to it is right.
+pub const UNKNOWN_CLASS: usize = usize::MAX;
+
 /// What probabilities and thresholds are calibrated on.
 #[derive(Debug, Clone, Copy)]
 pub enum Calibration<'a> {
     /// Parts of the history, left out in turn, near-duplicates together.
     Folds,
-    /// Tickets that are not learned from, with classes of the same list.
+    /// Tickets that are not learned from, with classes of the same list, or [`UNKNOWN_CLASS`].
     Apart(History<'a>),
     /// Rows of the history, as a model without them answers them: they are learned from as well,
     /// and stand for what is to come as the parts of a file that its owner divided do.
@@ -157,19 +160,23 @@ pub fn fit(
         let stacks = unseen.stacks(strength);
         settle(&mut model, |model| answers(&unseen, model, &stacks));
     }
+    // Where there are no folds, few rows say more than nothing.
+    let enough = |rows: usize| rows >= if folds.is_some() { CALIBRATION_ROWS } else { 1 };
     match calibration {
-        Calibration::Apart(rows) if rows.labels.len() >= CALIBRATION_ROWS => {
+        Calibration::Apart(rows) if enough(rows.labels.len()) => {
             let rows = rows.rows(&(0..rows.labels.len()).collect::<Vec<_>>());
             let views = model.views.clone();
             calibrate(&mut model, &views, &history.rows(&all), &rows);
         }
-        Calibration::Within(held) if held.len() >= CALIBRATION_ROWS && held.len() < n => {
-            let judge = |row: &usize| folds.as_ref().is_some_and(|folds| folds.judge(*row));
+        Calibration::Within(held) if enough(held.len()) && held.len() < n => {
+            let judge = |row: &usize| {
+                folds.as_ref().map_or(!history.taught[*row], |folds| folds.judge(*row))
+            };
             let held: BTreeSet<usize> = held.iter().copied().filter(judge).collect();
             let others: Vec<usize> = all.iter().copied().filter(|i| !held.contains(i)).collect();
             let held: Vec<usize> = held.into_iter().collect();
             let views = history.views(&others, options.seed);
-            if held.len() >= CALIBRATION_ROWS {
+            if enough(held.len()) {
                 calibrate(&mut model, &views, &history.rows(&others), &history.rows(&held));
             }
         }
@@ -379,6 +386,55 @@ fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &T
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two tickets of each of four labels: too few for folds.
+    fn few(calibration: impl Fn(History<'_>) -> FieldModel) -> FieldModel {
+        let classes: Vec<String> = (0..4).map(|class| class.to_string()).collect();
+        let vector = |row: usize| {
+            let mut vector = vec![0.1_f32; 4];
+            vector[row % 4] = 1.0;
+            vector
+        };
+        let vectors: Vec<Vec<f32>> = (0..8).map(vector).collect();
+        let terms: Vec<Terms> = (0..8).map(|row| Terms::of(&format!("word{}", row % 4))).collect();
+        calibration(History {
+            vectors: &vectors.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            terms: &terms.iter().collect::<Vec<_>>(),
+            labels: &[0, 1, 2, 3, 0, 1, 2, 3],
+            groups: &[0, 1, 2, 3, 4, 5, 6, 7],
+            taught: &[false; 8],
+            classes: &classes,
+            words: &[],
+        })
+    }
+
+    #[test]
+    fn where_there_are_no_folds_few_calibration_rows_are_used() {
+        let options = Options { seed: 1 };
+        let none = few(|h| fit(h, Calibration::Folds, options, &|_, _| ()).unwrap());
+        assert_eq!(none.calibrator, Calibrator::default());
+        let held = [4, 5, 6, 7];
+        let within = few(|h| fit(h, Calibration::Within(&held), options, &|_, _| ()).unwrap());
+        assert_ne!(within.calibrator, Calibrator::default());
+    }
+
+    #[test]
+    fn calibration_rows_of_an_unknown_label_count_as_wrong() {
+        let options = Options { seed: 1 };
+        let unknown = [UNKNOWN_CLASS; 8];
+        let apart = |labels: &[usize]| {
+            few(|h| {
+                let rows = Calibration::Apart(History { labels, ..h });
+                fit(h, rows, options, &|_, _| ()).unwrap()
+            })
+        };
+        let sure = |model: &FieldModel| {
+            let mut p = [0.7, 0.1, 0.1, 0.1];
+            model.calibrator.apply(&mut p, 0);
+            p[0]
+        };
+        assert!(sure(&apart(&unknown)) < sure(&apart(&[0, 1, 2, 3, 0, 1, 2, 3])));
+    }
 
     #[test]
     fn all_classes_are_hidden_some_time_unless_they_are_thousands() {

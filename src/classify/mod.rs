@@ -32,7 +32,7 @@ mod words;
 
 pub use bundle::{Bundle, BundleError, BundleManifest};
 pub use field::{FieldModel, Prediction, Query};
-pub use fit::{Calibration, FitError, Options, fit, unseen_answers};
+pub use fit::{Calibration, FitError, Options, UNKNOWN_CLASS, fit, unseen_answers};
 pub use history::{History, Labelled, Readings};
 pub use lexical::Terms;
 pub use promise::{Promise, Promises};

@@ -36,8 +36,6 @@ use words::Words;
 /// A source less similar to the ticket than this says nothing about it. Chosen so that a question
 /// from elsewhere rarely finds one, and a ticket of the desk's own mostly does.
 pub const MIN_SIMILARITY: f32 = 0.45;
-/// Sources that are read, best first.
-pub const READ: usize = select::READ;
 /// Fields that a sentence may have: one with more is about one case and no other.
 const MAX_FIELDS: usize = 3;
 /// What a sentence must still say once its fields are left out, in [`Words::weight`].
@@ -148,16 +146,10 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
     if is_sensitive(request.category, request.settings) {
         return Err(refuse(DraftReason::Sensitive));
     }
-    let similar: Vec<Source<'_>> =
-        sources.iter().copied().filter(|s| s.score >= MIN_SIMILARITY).collect();
-    if similar.is_empty() {
+    if sources.iter().all(|s| s.score < MIN_SIMILARITY) {
         return Err(refuse(DraftReason::NoSimilarResolution));
     }
-    let readable: Vec<Source<'_>> = similar
-        .iter()
-        .copied()
-        .filter(|s| same_language(s.language, request.language) && !guard::is_attack(s.text))
-        .collect();
+    let readable = readable(request.language, sources);
     if readable.is_empty() {
         return Err(refuse(DraftReason::OtherLanguage));
     }
@@ -191,6 +183,24 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
     template::render(own, &steps, around)
         .or_else(|_| template::render(plain(), &steps, around))
         .map_err(|_| refuse(DraftReason::NoResolutionText))
+}
+
+/// The sources that a draft in this language may be made of, in their order.
+fn readable<'a>(language: &str, sources: &[Source<'a>]) -> Vec<Source<'a>> {
+    let may = |s: &&Source<'_>| {
+        s.score >= MIN_SIMILARITY
+            && same_language(s.language, language)
+            && !guard::is_attack(s.text)
+    };
+    sources.iter().filter(may).take(select::READ).copied().collect()
+}
+
+/// By what the sentences are known that a draft in this language may be made of: people's
+/// [`Votes`] on them are asked for first.
+pub fn keys(language: &str, sources: &[Source<'_>]) -> Vec<u64> {
+    let readable = readable(language, sources);
+    let sentences = readable.iter().flat_map(|s| select::quotable(s.text));
+    sentences.map(sentence_key).collect()
 }
 
 /// The words of the built-in template alone, to measure what a draft adds to them.

@@ -68,6 +68,11 @@ pub(super) struct Selection<'a> {
     pub(super) considered: Vec<Candidate<'a>>,
 }
 
+/// The sentences of a source that are read, without what made them items of a list.
+pub(super) fn quotable(text: &str) -> impl Iterator<Item = &str> {
+    sentences(text).into_iter().take(PER_SOURCE).map(without_mark)
+}
+
 /// Chooses from sources in order of their similarity. `quoted` says what of a sentence may be quoted:
 /// it without its fields, or nothing.
 pub(super) fn select<'a>(
@@ -77,15 +82,13 @@ pub(super) fn select<'a>(
     votes: &HashMap<u64, Votes>,
     quoted: impl Fn(&str) -> Option<Quoted>,
 ) -> Selection<'a> {
-    let sources = &sources[..sources.len().min(READ)];
     let weights = weights(category, sources);
     let mut candidates: Vec<Candidate<'a>> = Vec::new();
     let mut length = 0.0;
     for (at, source) in sources.iter().enumerate() {
-        let all = sentences(source.text);
-        let count = all.len().min(PER_SOURCE);
-        for (place, text) in all.into_iter().take(PER_SOURCE).enumerate() {
-            let text = without_mark(text);
+        let all: Vec<&str> = quotable(source.text).collect();
+        let count = all.len();
+        for (place, text) in all.into_iter().enumerate() {
             let words = Words::of(text);
             // As long as an answer usually is, remarks and all: what they leave free is for steps.
             length += weights[at] * words.weight();

@@ -53,6 +53,28 @@ fn steps(draft: &Draft) -> Vec<&DraftSentence> {
 }
 
 #[test]
+fn votes_are_asked_for_by_what_stands_in_a_draft() {
+    let list = "1. Restart the vpn client twice\n2. Sign in to the vpn with your badge";
+    let draft = Case::new().draft("vpn client fails", &[(0.9, "en", list)]).unwrap();
+    let drafted: Vec<u64> = steps(&draft).iter().map(|s| sentence_key(&s.text)).collect();
+    assert_eq!(drafted.len(), 2);
+    let reference = reference(0);
+    let source = |score, language, text| Source {
+        reference: &reference,
+        score,
+        words: 0.0,
+        text,
+        language: Some(language),
+        category: None,
+        at: None,
+        stale: false,
+    };
+    let other = source(0.9, "de", "Den Client neu starten.");
+    let unlike = source(0.1, "en", "Paint the router.");
+    assert_eq!(keys("en", &[other, unlike, source(0.9, "en", list)]), drafted);
+}
+
+#[test]
 fn every_step_names_each_ticket_that_says_it() {
     let draft = Case::new()
         .draft(

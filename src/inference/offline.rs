@@ -1,5 +1,6 @@
 //! Embedding many texts at once, for programs that have the machine to themselves.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -60,7 +61,12 @@ impl Embedder {
         for chunk in texts.chunks(CHUNK) {
             let keys: Vec<Key> = self.encoder.share_out(chunk, |text| key(text.as_ref()));
             let mut found = self.look_up(&keys);
-            let missing: Vec<usize> = (0..chunk.len()).filter(|&at| found[at].is_none()).collect();
+            // The same text once, so that each of its copies has the same vector, bit by bit,
+            // whether it is remembered or made.
+            let mut first: HashMap<Key, usize> = HashMap::new();
+            let missing: Vec<usize> = (0..chunk.len())
+                .filter(|&at| found[at].is_none() && *first.entry(keys[at]).or_insert(at) == at)
+                .collect();
             on_progress(chunk.len() - missing.len());
             let windows =
                 self.encoder.share_out(&missing, |&at| self.tokenizer.windows(chunk[at].as_ref()));
@@ -77,6 +83,11 @@ impl Embedder {
                     found[at] = Some(embedding);
                 }
                 on_progress(batch.len());
+            }
+            for at in 0..chunk.len() {
+                if found[at].is_none() {
+                    found[at] = first.get(&keys[at]).and_then(|&first| found[first].clone());
+                }
             }
             // Every place was either found or made.
             embeddings.extend(found.into_iter().flatten());

@@ -52,7 +52,8 @@ impl Queue {
             return Err(InferenceError::Stopped);
         }
         if job.lane == Lane::Interactive {
-            let people = state.jobs.iter().filter(|job| job.lane == Lane::Interactive);
+            let waits = |job: &&Job| job.lane == Lane::Interactive && !job.reply.is_closed();
+            let people = state.jobs.iter().filter(waits);
             let before: usize = people.map(|job| job.windows.tokens()).sum();
             if before > 0 && before + job.windows.tokens() > WAITING_TOKENS {
                 return Err(InferenceError::Overloaded);

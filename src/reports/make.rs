@@ -11,7 +11,7 @@ use crate::backtest::report::{self, Loaded, Origin, ReportError, Settings, Stage
 use crate::backtest::{Embed, Stage, Watch};
 use crate::domain::Headline;
 use crate::exports::{self, HistoryOptions, MapError};
-use crate::inference::InferenceError;
+use crate::inference::{InferenceError, Lane};
 use crate::judge::report::{InputFile, Report};
 use crate::text::Rules;
 use crate::triage::{Triage, TriageError};
@@ -144,7 +144,7 @@ impl Embed for Queued<'_> {
     ) -> Result<Vec<Vec<f32>>, InferenceError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for chunk in texts.chunks(EMBEDDED) {
-            let made = self.runtime.block_on(self.triage.embed(chunk.to_vec()));
+            let made = self.runtime.block_on(self.triage.embed(chunk.to_vec(), Lane::Bulk));
             vectors.extend(match made {
                 Ok(made) => made.vectors,
                 Err(TriageError::Inference(error)) => return Err(error),

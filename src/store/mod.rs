@@ -261,6 +261,9 @@ pub trait Transaction: WriteReports {
     async fn present(&mut self, ids: &BTreeSet<TicketId>)
     -> Result<BTreeSet<TicketId>, StoreError>;
 
+    /// Whether all of the named articles are there.
+    async fn articles_present(&mut self, ids: &BTreeSet<String>) -> Result<bool, StoreError>;
+
     /// Replaces what a ticket says.
     async fn rewrite_ticket(
         &mut self,

@@ -121,6 +121,7 @@ impl Triage {
         .await?;
         receipt.settle(&mut *tx, &()).await?;
         tx.commit().await?;
+        self.parts.inference.forget();
         self.scrub().await;
         Ok(())
     }

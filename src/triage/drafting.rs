@@ -8,17 +8,18 @@ use serde_json::json;
 use simsimd::SpatialSimilarity;
 use tokio::sync::Mutex;
 
-use super::{Caller, Triage, TriageError};
+use super::{Caller, Receipt, Triage, TriageError};
 use crate::domain::{
     Draft, DraftReason, DraftSettings, Neighbour, Passage, SourceKind, SourceRef, Ticket,
     WorkspaceId,
 };
 use crate::drafts::{self, Refusal, Request, Source};
 use crate::store::{AuditEntry, StoreError, WorkspaceSettings};
-use crate::text::sentences;
 
 /// An article is written for everybody, a resolution for one; so much it is ahead.
 const ARTICLE_BONUS: f32 = 0.1;
+/// Bytes of a source that are read.
+const QUOTED: usize = 16 << 10;
 /// Parts of articles that a draft may quote.
 const PASSAGES: usize = 4;
 /// A source this similar helps even where the category is uncertain.
@@ -90,12 +91,7 @@ impl Triage {
         if near && sources.iter().all(|s| s.score < drafts::MIN_SIMILARITY) {
             return refuse(DraftReason::NoResolutionText);
         }
-        let keys: Vec<u64> = sources
-            .iter()
-            .take(drafts::READ)
-            .flat_map(|s| sentences(s.text))
-            .map(drafts::sentence_key)
-            .collect();
+        let keys = drafts::keys(language, &sources);
         let votes = self.parts.store.sentence_votes(workspace, &keys).await?;
         let request = Request {
             text,
@@ -116,17 +112,16 @@ impl Triage {
         &self,
         caller: &Caller,
         settings: &DraftSettings,
+        receipt: Receipt<'_, DraftSettings>,
     ) -> Result<(), TriageError> {
         for (at, template) in settings.templates.iter().enumerate() {
             drafts::check_template(&template.text)
                 .map_err(|error| TriageError::Template { at, error })?;
         }
-        let (store, workspace) = (&self.parts.store, &caller.workspace);
-        let now = self.parts.clock.now();
-        let all =
-            WorkspaceSettings { drafts: settings.clone(), ..store.settings(workspace).await? };
-        store.save_settings(workspace, &all, now).await?;
-        let mut tx = store.begin(workspace).await?;
+        let (workspace, now) = (&caller.workspace, self.parts.clock.now());
+        let mut tx = self.parts.store.begin(workspace).await?;
+        let all = WorkspaceSettings { drafts: settings.clone(), ..tx.settings().await? };
+        tx.save_settings(&all, now).await?;
         tx.audit(&AuditEntry {
             at: now,
             actor: caller.actor.clone(),
@@ -135,6 +130,7 @@ impl Triage {
             detail: json!({ "templates": settings.templates.len() }),
         })
         .await?;
+        receipt.settle(&mut *tx, settings).await?;
         Ok(tx.commit().await?)
     }
 
@@ -174,6 +170,12 @@ fn quotable<'a>(passages: &'a [Passage], vector: &[f32]) -> Vec<(&'a Passage, f3
     found
 }
 
+/// As much of a source as a draft is made of: comparing texts takes memory by the square of their
+/// length, and nobody's answer is a log of megabytes.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(QUOTED)]
+}
+
 /// Everything that may be quoted, most similar first.
 fn sources<'a>(
     neighbours: &'a [Neighbour],
@@ -187,7 +189,7 @@ fn sources<'a>(
             reference,
             score: n.score,
             words: n.words,
-            text: n.outcome.resolution.as_deref()?,
+            text: beginning(n.outcome.resolution.as_deref()?),
             language: n.language.as_deref(),
             category: n.outcome.category.as_deref(),
             at: n.outcome.resolved_at,
@@ -198,7 +200,7 @@ fn sources<'a>(
         reference,
         score,
         words: 0.0,
-        text: &passage.text,
+        text: beginning(&passage.text),
         language: Some(&passage.article.language),
         category: passage.article.category.as_deref(),
         at: Some(passage.article.updated_at),

@@ -1,6 +1,7 @@
 //! From a ticket's words to what may be embedded, indexed and searched for.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
@@ -80,7 +81,9 @@ impl Triage {
     ) -> Result<Read, TriageError> {
         let rules = self.rules_by(settings, workspace).await;
         if length(text) <= READ_IN_PLACE {
-            return Ok(Read::of(text, &rules));
+            // Should a text be too much for what reads it, that is this text's fault alone.
+            let read = catch_unwind(AssertUnwindSafe(|| Read::of(text, &rules)));
+            return Ok(read.map_err(|_| InferenceError::Stopped)?);
         }
         let text = text.clone();
         let work = tokio::task::spawn_blocking(move || Read::of(&text, &rules));
@@ -231,8 +234,8 @@ impl Triage {
     ///
     /// # Errors
     /// The encoder is busy or failed.
-    pub async fn embed(&self, texts: Vec<String>) -> Result<Embedded, TriageError> {
-        let embed = |text| self.parts.inference.embed(text, Lane::Bulk);
+    pub async fn embed(&self, texts: Vec<String>, lane: Lane) -> Result<Embedded, TriageError> {
+        let embed = |text| self.parts.inference.embed(text, lane);
         let made = try_join_all(texts.into_iter().map(embed)).await?;
         Ok(Embedded {
             tokens: made.iter().map(|e| e.tokens).sum(),

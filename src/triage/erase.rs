@@ -30,6 +30,12 @@ pub struct Erased {
     pub threads: u64,
 }
 
+/// The articles that a suggestion's draft quotes.
+fn articles(suggestion: &Suggestion) -> BTreeSet<String> {
+    let sources = suggestion.draft.iter().flat_map(|d| &d.sentences).flat_map(|s| &s.sources);
+    sources.filter(|s| s.kind == SourceKind::Article).map(|s| s.id.clone()).collect()
+}
+
 impl Triage {
     /// Erases a ticket from store, index and stored answers.
     ///
@@ -75,7 +81,7 @@ impl Triage {
             };
             tx.erase_answers(id).await?;
             tx.rewrite_ticket(id, &ticket, read.language).await?;
-            let entry = self.entry(&mut *tx, id).await?;
+            let entry = self.entry_to_rewrite(&mut *tx, id).await?;
             let terms = Some(read.terms);
             let entry = EntryRow { vector, terms, subject: read.subject, ..entry };
             promises.extend(self.put_entry(&mut *tx, id, &entry, entry.listed).await?);
@@ -197,7 +203,9 @@ impl Triage {
         named.extend(suggestion.similar.iter().map(|s| s.ticket_id));
         let there = tx.present(&named).await?;
         suggestion.similar.retain(|s| there.contains(&s.ticket_id));
-        if !quoted.is_subset(&there) {
+        let articles = articles(suggestion);
+        let articles_there = articles.is_empty() || tx.articles_present(&articles).await?;
+        if !quoted.is_subset(&there) || !articles_there {
             suggestion.draft = None;
             suggestion.draft_reason = Some(DraftReason::NoSimilarResolution);
         }

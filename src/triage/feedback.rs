@@ -247,7 +247,7 @@ impl Triage {
                 mut suggestion, vector, terms, subject, taxonomy_version, ..
             } = assessment;
             tx.rewrite_ticket(id, &ticket, &suggestion.language).await?;
-            let entry = self.entry(&mut *tx, id).await?;
+            let entry = self.entry_to_rewrite(&mut *tx, id).await?;
             let entry = EntryRow { vector, terms: Some(terms), subject, ..entry };
             let promise = self.put_entry(&mut *tx, id, &entry, entry.listed).await?;
             self.leave_erased_out(&mut *tx, &mut suggestion).await?;

@@ -39,6 +39,21 @@ impl Triage {
         Ok(tx.entry(&self.fingerprint, id).await?.unwrap_or_default())
     }
 
+    /// The same for a ticket that is given another text. One whose old text had no vector could not
+    /// be listed, whatever became of the ticket; with the new one it is.
+    pub(super) async fn entry_to_rewrite(
+        &self,
+        tx: &mut dyn Transaction,
+        id: TicketId,
+    ) -> Result<EntryRow, StoreError> {
+        let mut entry = self.entry(tx, id).await?;
+        if entry.vector.is_none() {
+            let ticket = tx.ticket(id).await?;
+            entry.listed = ticket.is_some_and(|ticket| !ticket.outcome.is_empty());
+        }
+        Ok(entry)
+    }
+
     /// Writes a ticket's entry, and promises to tell an external index if it was, or is now, listed.
     pub(super) async fn put_entry(
         &self,

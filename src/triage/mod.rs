@@ -271,7 +271,7 @@ impl Triage {
         let id = suggestion.ticket_id;
         suggestion.ticket_id = tx.put_ticket(id, ticket, &suggestion.language, now).await?;
         let before = if known || suggestion.ticket_id != id {
-            self.entry(tx, suggestion.ticket_id).await?
+            self.entry_to_rewrite(tx, suggestion.ticket_id).await?
         } else {
             EntryRow::default()
         };

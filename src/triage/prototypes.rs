@@ -10,6 +10,9 @@ use tokio::sync::Mutex;
 use crate::domain::{Taxonomy, WorkspaceId};
 use crate::inference::{Inference, InferenceError, Lane};
 
+/// Phrases that are embedded together: even the longest are then no more than may wait.
+const TOGETHER: usize = 4;
+
 /// Every category's phrases, embedded.
 pub(super) struct Prototypes {
     taxonomy: (String, u32),
@@ -31,9 +34,14 @@ impl Prototypes {
         for category in described {
             let definition = format!("{}. {}", category.label, category.description);
             let phrases = std::iter::once(&definition).chain(&category.examples);
-            // Someone waits for these, so they go before a running import.
-            let embedded = phrases.map(|p| inference.embed(p.clone(), Lane::Interactive));
-            let vectors = try_join_all(embedded).await?.into_iter().map(|e| e.vector).collect();
+            let phrases: Vec<&String> = phrases.collect();
+            let mut vectors = Vec::with_capacity(phrases.len());
+            for some in phrases.chunks(TOGETHER) {
+                // Someone waits for these, so they go before a running import.
+                let embed = |p: &&String| inference.embed((*p).clone(), Lane::Interactive);
+                let made = try_join_all(some.iter().map(embed)).await?;
+                vectors.extend(made.into_iter().map(|e| e.vector));
+            }
             categories.push((category.label.clone(), vectors));
         }
         Ok(Self { taxonomy: key(taxonomy), categories })
@@ -53,9 +61,12 @@ fn key(taxonomy: &Taxonomy) -> (String, u32) {
     (taxonomy.name.clone(), taxonomy.version)
 }
 
-/// The newest prototypes of each workspace.
+/// The newest prototypes of each workspace. Desks do not wait for each other's.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<WorkspaceId, Arc<Prototypes>>>);
+pub(super) struct Cache(Mutex<HashMap<WorkspaceId, Arc<Newest>>>);
+
+/// Those of one desk, once they are made.
+type Newest = Mutex<Option<Arc<Prototypes>>>;
 
 impl Cache {
     /// Those of this version of the taxonomy. The first who asks makes them, the others wait.
@@ -65,12 +76,13 @@ impl Cache {
         workspace: &WorkspaceId,
         taxonomy: &Taxonomy,
     ) -> Result<Arc<Prototypes>, InferenceError> {
-        let mut all = self.0.lock().await;
-        if let Some(made) = all.get(workspace).filter(|p| p.taxonomy == key(taxonomy)) {
+        let desk = Arc::clone(self.0.lock().await.entry(workspace.clone()).or_default());
+        let mut newest = desk.lock().await;
+        if let Some(made) = newest.as_ref().filter(|p| p.taxonomy == key(taxonomy)) {
             return Ok(Arc::clone(made));
         }
         let made = Arc::new(Prototypes::make(inference, taxonomy).await?);
-        all.insert(workspace.clone(), Arc::clone(&made));
+        *newest = Some(Arc::clone(&made));
         Ok(made)
     }
 }

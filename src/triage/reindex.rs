@@ -12,7 +12,7 @@ const BATCH: u32 = 256;
 /// What a rebuild did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReindexReport {
-    /// Tickets that had no embedding of this encoder and have one now.
+    /// Tickets that had no embedding of this encoder, or one of an older text, and have one now.
     pub embedded: u64,
     /// Entries written to an external index.
     pub written: u64,
@@ -22,7 +22,7 @@ pub struct ReindexReport {
 
 impl Triage {
     /// Brings a workspace's index in step with the store: embeds tickets that this encoder has not
-    /// read, writes every listed one to an external index, and takes out what the store lacks.
+    /// read as they are now, writes every listed one to an external index, and takes out what the store lacks.
     /// Searches go on meanwhile, and so do changes: what changes while its batch is written is
     /// written again.
     ///
@@ -41,14 +41,14 @@ impl Triage {
             for ticket in &tickets {
                 let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
                 match entry {
-                    None => {
-                        self.embed_anew(workspace, ticket).await?;
-                        report.embedded += 1;
-                    }
                     Some((_, entry)) if entry.terms.is_none() => {
                         self.add_terms(workspace, ticket).await?;
                     }
-                    Some(_) => {}
+                    Some((_, entry)) if self.is_of(workspace, ticket, &entry).await? => {}
+                    _ => {
+                        self.embed_anew(workspace, ticket.clone()).await?;
+                        report.embedded += 1;
+                    }
                 }
             }
             if let Some(index) = &self.parts.external {
@@ -73,30 +73,61 @@ impl Triage {
         Ok(report)
     }
 
-    async fn embed_anew(
+    /// Whether an entry says what its ticket says now. A process that still runs with another
+    /// encoder changes tickets and its own entries, not these.
+    async fn is_of(
         &self,
         workspace: &WorkspaceId,
         ticket: &StoredTicket,
-    ) -> Result<(), TriageError> {
+        entry: &EntryRow,
+    ) -> Result<bool, TriageError> {
         let read = self.read(workspace, &ticket.ticket.text).await?;
-        let resolution = match &ticket.outcome.resolution {
-            Some(text) => Some(self.redact(workspace, text).await?),
-            None => None,
-        };
-        let vector = if read.text.is_empty() {
-            None
-        } else {
-            Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
-        };
-        let listed = !ticket.outcome.is_empty();
-        let (terms, subject) = (Some(read.terms), read.subject);
-        let entry = EntryRow { listed, vector, terms, subject, resolution };
-        let mut tx = self.parts.store.begin(workspace).await?;
-        // Someone may have written a newer one meanwhile.
-        if tx.entry(&self.fingerprint, ticket.id).await?.is_none() {
-            tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
+        Ok(entry.terms.as_ref() == Some(&read.terms)
+            && entry.subject == read.subject
+            && entry.vector.is_none() == read.text.is_empty()
+            && entry.resolution == self.shown(workspace, &ticket.outcome).await?
+            && (entry.listed || entry.vector.is_none() || ticket.outcome.is_empty()))
+    }
+
+    /// A resolution as others may see it.
+    async fn shown(
+        &self,
+        workspace: &WorkspaceId,
+        outcome: &Outcome,
+    ) -> Result<Option<String>, TriageError> {
+        match &outcome.resolution {
+            Some(text) => Ok(Some(self.redact(workspace, text).await?)),
+            None => Ok(None),
         }
-        Ok(tx.commit().await?)
+    }
+
+    async fn embed_anew(
+        &self,
+        workspace: &WorkspaceId,
+        mut ticket: StoredTicket,
+    ) -> Result<(), TriageError> {
+        loop {
+            let read = self.read(workspace, &ticket.ticket.text).await?;
+            let resolution = self.shown(workspace, &ticket.outcome).await?;
+            let vector = if read.text.is_empty() {
+                None
+            } else {
+                Some(self.parts.inference.embed(read.text, Lane::Bulk).await?.vector)
+            };
+            let mut tx = self.parts.store.begin(workspace).await?;
+            // What was erased meanwhile stays so; what was changed is read again.
+            let Some(now) = tx.ticket(ticket.id).await? else { return Ok(()) };
+            if now != ticket {
+                ticket = now;
+                continue;
+            }
+            let before = self.entry(&mut *tx, ticket.id).await?;
+            let listed = before.listed || !ticket.outcome.is_empty();
+            let (terms, subject) = (Some(read.terms), read.subject);
+            let entry = EntryRow { listed, vector, terms, subject, resolution };
+            tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
+            return Ok(tx.commit().await?);
+        }
     }
 
     /// Gives an entry from before there were terms the ones that it lacks.
@@ -107,9 +138,10 @@ impl Triage {
     ) -> Result<(), TriageError> {
         let read = self.read(workspace, &ticket.ticket.text).await?;
         let mut tx = self.parts.store.begin(workspace).await?;
-        // Whoever rewrote the ticket meanwhile has added them.
+        // Whoever rewrote the ticket meanwhile has added them; of an erased one nothing comes back.
+        let unchanged = tx.ticket(ticket.id).await?.is_some_and(|now| now == *ticket);
         let known = tx.entry(&self.fingerprint, ticket.id).await?;
-        if let Some(entry) = known.filter(|entry| entry.terms.is_none()) {
+        if let Some(entry) = known.filter(|entry| unchanged && entry.terms.is_none()) {
             let entry = EntryRow { terms: Some(read.terms), ..entry };
             tx.put_entry(&self.fingerprint, ticket.id, &entry).await?;
         }

@@ -5,6 +5,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::{Triage, TriageError};
 use crate::domain::{Rewriting, SuggestionId, WorkspaceId};
 use crate::drafts::rewrite;
+use crate::inference::Lane;
 use crate::writing::ChatMessage;
 
 impl Triage {
@@ -30,7 +31,8 @@ impl Triage {
         let draft = suggestion.draft.ok_or(TriageError::NotFound("draft"))?;
         let notes = rewrite::notes(&draft);
         let texts: Vec<String> = notes.iter().map(|n| n.text.clone()).collect();
-        let known = self.embed(texts).await?.vectors;
+        // Somebody watches.
+        let known = self.embed(texts, Lane::Interactive).await?.vectors;
         let (rules, asked) = rewrite::prompt(&draft, &suggestion.language);
         let chat = vec![
             ChatMessage { role: "system", content: rules },
@@ -51,7 +53,8 @@ impl Triage {
                     answer.push_str(&piece.unwrap_or_default());
                     let sentences = rewrite::answer_sentences(&answer, finished);
                     for sentence in sentences.iter().skip(judged) {
-                        let vector = self.embed(vec![sentence.clone()]).await?.vectors;
+                        let one = vec![sentence.clone()];
+                        let vector = self.embed(one, Lane::Interactive).await?.vectors;
                         let similarities: Vec<f32> = known
                             .iter()
                             .map(|k| k.iter().zip(&vector[0]).map(|(a, b)| a * b).sum())

@@ -12,6 +12,10 @@ const NO_VOTE: f32 = 0.2;
 const LEAST_WORTH: f32 = 0.05;
 /// Sharpens the vote towards the most similar neighbours.
 const VOTE_TEMPERATURE: f32 = 0.08;
+/// From this cosine on a neighbour is more and more the same ticket come again; the very same one
+/// has the votes of so many others, so that what was decided of it is what is answered to it.
+const ALIKE: f32 = 0.95;
+const SAME_VOTES: f32 = 20.0;
 /// Sharpens the similarities to descriptions into a distribution.
 const PROTOTYPE_TEMPERATURE: f32 = 0.05;
 /// The votes that the taxonomy's own words are worth.
@@ -118,7 +122,8 @@ fn worth(score: f32) -> f32 {
 }
 
 fn power(score: f32, nearest: Option<f32>) -> f32 {
-    ((score - nearest.unwrap_or(score)) / VOTE_TEMPERATURE).exp()
+    let same = ((score - ALIKE) / (1.0 - ALIKE)).clamp(0.0, 1.0);
+    ((score - nearest.unwrap_or(score)) / VOTE_TEMPERATURE).exp() * (1.0 + SAME_VOTES * same)
 }
 
 #[cfg(test)]
@@ -152,6 +157,14 @@ mod tests {
         assert_eq!(evidence.labels[0].0, "VPN");
         assert_eq!(evidence.regime, Regime::FewShot);
         assert_eq!(evidence.nearest, Some(0.9));
+    }
+
+    /// As one correction is remembered before there is a model, among many that were not corrected.
+    #[test]
+    fn the_same_ticket_come_again_outweighs_all_that_are_merely_alike() {
+        let mut all = vec![neighbour("corrected", 1.0)];
+        all.extend((0..10).map(|_| neighbour("as before", 0.95)));
+        assert_eq!(category(&all, &[]).labels[0].0, "corrected");
     }
 
     #[test]

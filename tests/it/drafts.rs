@@ -106,7 +106,13 @@ async fn a_desk_says_how_its_drafts_speak() {
     }
     assert_eq!(desk.get(path).await.ok(), settings, "what was refused changed nothing");
 
+    let keyed = [("idempotency-key", "settings")];
+    desk.ask("PUT", path, &keyed, &settings).await.ok();
     desk.ask("PUT", path, &[], &json!({ "sensitive": ["vpn"] })).await.ok();
+    let replay = desk.ask("PUT", path, &keyed, &settings).await;
+    assert_eq!(replay.header("idempotency-replayed"), "true");
+    assert_eq!(replay.ok(), settings);
+    assert_eq!(desk.get(path).await.ok()["sensitive"], json!(["vpn"]), "it is not done again");
     let refused = triage(&desk).await;
     assert_eq!((&refused["draft"], &refused["draft_reason"]), (&Value::Null, &json!("sensitive")));
 }

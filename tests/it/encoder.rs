@@ -161,6 +161,20 @@ fn a_list_embeds_as_its_texts_do() {
 }
 
 #[test]
+fn copies_of_a_text_have_the_same_vector_bit_by_bit() {
+    let (encoder, tokenizer) = load();
+    let embedder = Embedder::new(encoder, tokenizer);
+    let texts: Vec<String> =
+        (0..60).map(|n| format!("the printer {}", "jams again ".repeat(n % 20))).collect();
+    let mut done = 0;
+    let embedded = embedder.embed_all(&texts, |more| done += more).unwrap();
+    assert_eq!(done, 60);
+    for (at, embedding) in embedded.iter().enumerate() {
+        assert_eq!(embedding.vector, embedded[at % 20].vector, "{at}");
+    }
+}
+
+#[test]
 fn what_was_embedded_once_is_taken_from_the_file() {
     let (encoder, tokenizer) = load();
     let folder = tempfile::tempdir().unwrap();

@@ -205,6 +205,32 @@ async fn what_is_erased_while_an_answer_is_being_made_does_not_come_back_with_it
 }
 
 #[tokio::test]
+async fn an_article_that_is_erased_while_an_answer_is_being_made_is_not_quoted_by_it() {
+    let gate = Arc::new(Gate::new());
+    let setup = Setup { gate: Some(Arc::clone(&gate)), ..Setup::default() };
+    let desk = Desk::set_up(setup).await;
+    let article = json!({ "articles": [{
+        "id": "KB-1", "title": "VPN drops every few minutes", "category": "VPN", "language": "en",
+        "text": format!("Turn off the {MARKER} of the network adapter when the VPN drops."),
+        "updated_at": "2025-12-01T00:00:00Z",
+    }] });
+    desk.post_to("/v1/articles", &article).await.ok();
+    let ask = json!({"subject": "VPN drops every few minutes"});
+    assert!(desk.triage(ask.clone()).await.to_string().contains(MARKER));
+
+    gate.forget_searches();
+    let held = gate.hold().await;
+    let erase = async {
+        gate.searched().await;
+        desk.delete("/v1/articles/KB-1").await.ok();
+        drop(held);
+    };
+    let (answer, ()) = tokio::join!(desk.triage(ask), erase);
+    assert_eq!(answer["draft"], json!(null), "{answer}");
+    assert!(desk.files_with(MARKER).is_empty());
+}
+
+#[tokio::test]
 async fn the_audit_trail_says_who_did_what_and_quotes_nobody() {
     let (desk, first, _) = desk_with_marker().await;
     let key = desk.key("main", Scope::Admin).await;

@@ -32,6 +32,22 @@ fn coffee(n: u32) -> Value {
 }
 
 #[tokio::test]
+async fn a_ticket_that_was_decided_before_it_said_anything_is_remembered_once_it_does() {
+    let desk = desk().await;
+    let source = json!({"system": "s", "id": "1"});
+    let blank = desk.triage(json!({"body": "<p>&nbsp;</p>", "source": source})).await;
+    assert_eq!(blank["category"]["reason"], "empty", "{blank}");
+    desk.decide(&blank, &json!({"action": "reroute", "category": "Kitchen"})).await.ok();
+    let mut told = coffee(0);
+    told["source"] = source;
+    let told = desk.triage(told).await;
+    assert_eq!(told["ticket_id"], blank["ticket_id"]);
+    let next = desk.triage(coffee(0)).await;
+    assert_eq!(next["similar"][0]["ticket_id"], blank["ticket_id"], "{next}");
+    assert_eq!(next["category"]["label"], "Kitchen");
+}
+
+#[tokio::test]
 async fn one_correction_is_known_to_the_very_next_answer_and_its_undo_too() {
     let desk = desk().await;
     let first = desk.triage(coffee(0)).await;

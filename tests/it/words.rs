@@ -112,7 +112,28 @@ async fn entries_from_before_there_were_words_are_found_and_filled_by_reindexing
         .await
         .unwrap()
         .unwrap();
-    desk.triage.reindex(&desk.workspace, &NoProgress).await.unwrap();
+    let report = desk.triage.reindex(&desk.workspace, &NoProgress).await.unwrap();
+    assert_eq!(report.embedded, 0);
     let again = desk.triage.store().entry(&desk.workspace, desk.triage.encoder(), id).await;
     assert_eq!(again.unwrap().unwrap().0, seq, "a second time there is nothing to do");
+}
+
+#[tokio::test]
+async fn entries_of_what_a_ticket_said_before_are_made_anew_by_reindexing() {
+    let desk = desk().await;
+    let id = known(&desk, "T-3").await;
+    let whole = entry(&desk, id).await;
+    let older = [
+        EntryRow { terms: Some(Terms::of("what it said before")), ..whole.clone() },
+        EntryRow { listed: false, ..whole.clone() },
+        EntryRow { resolution: Some("another".to_owned()), ..whole.clone() },
+    ];
+    for older in older {
+        let mut tx = desk.triage.store().begin(&desk.workspace).await.unwrap();
+        tx.put_entry(desk.triage.encoder(), id, &older).await.unwrap();
+        tx.commit().await.unwrap();
+        let report = desk.triage.reindex(&desk.workspace, &NoProgress).await.unwrap();
+        assert_eq!(report.embedded, 1);
+        assert_eq!(entry(&desk, id).await, whole);
+    }
 }

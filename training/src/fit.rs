@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use deskhand::app;
 use deskhand::backtest::{self, Prepared};
 use deskhand::classify::bundle::FORMAT;
-use deskhand::classify::{Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, fit};
+use deskhand::classify::{
+    Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, UNKNOWN_CLASS, fit,
+};
 use deskhand::config::Layers;
 use deskhand::domain::{Taxonomy, TicketText};
 use deskhand::exports::{LabelledTicket, read_labelled};
@@ -163,7 +165,10 @@ fn learn_field(
     let phrases: Vec<Vec<String>> =
         classes.iter().map(|class| phrases(class, field, taxonomy)).collect();
     let words = backtest::describe(&phrases, embedder)?;
-    let number = |row: &usize| Some((*row, *numbers.get(tickets[*row].label(field)?)?));
+    let number = |row: &usize| {
+        let label = tickets[*row].label(field)?;
+        Some((*row, numbers.get(label).copied().unwrap_or(UNKNOWN_CLASS)))
+    };
     let labelled = |rows: &[usize]| Labelled::of(data.readings(), rows.iter().filter_map(number));
     let (learned, calibrated) = (labelled(&parts.fit), labelled(&parts.calibrate));
     let held = learned.positions(&parts.calibrate);

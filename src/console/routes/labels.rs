@@ -7,6 +7,7 @@ use crate::console::pages::Visit;
 use crate::console::pages::labels::{self as view, Overlap};
 use crate::domain::{Category, LabelField, Taxonomy, Team};
 use crate::http::{ApiError, Desk, ErrorCode, may};
+use crate::inference::Lane;
 use crate::triage::{Mappings, Receipt, TriageError};
 
 /// Categories that are at least so much alike are worth a look, and at most so many pairs are.
@@ -18,7 +19,7 @@ async fn overlaps<S>(desk: &Desk<S>, taxonomy: &Taxonomy) -> Result<Vec<Overlap>
     let said = |c: &Category| format!("{}. {} {}", c.label, c.description, c.examples.join(". "));
     let described = |c: &&Category| !c.description.is_empty() || !c.examples.is_empty();
     let categories: Vec<&Category> = taxonomy.categories.iter().filter(described).collect();
-    let made = desk.triage.embed(categories.iter().map(|c| said(c)).collect()).await?;
+    let made = desk.triage.embed(categories.iter().map(|c| said(c)).collect(), Lane::Bulk).await?;
     let mut found = Vec::new();
     for (at, one) in made.vectors.iter().enumerate() {
         for (behind, other) in made.vectors.iter().enumerate().skip(at + 1) {

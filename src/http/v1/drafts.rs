@@ -12,7 +12,7 @@ use crate::domain::{DraftSettings, DraftTemplate, Rewriting, SuggestionId};
 use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, PathId, may};
 use crate::http::idempotency::{answer, once};
-use crate::triage::TriageError;
+use crate::triage::{Receipt, TriageError};
 
 /// Templates of a desk, and words for what is sensitive.
 const MOST: usize = 200;
@@ -55,9 +55,11 @@ pub(in crate::http) async fn put(
         templates: value.templates.into_iter().map(template).collect(),
         ..value
     };
-    once(&desk, key, async |_| {
-        desk.triage.put_draft_settings(&desk.caller, &settings).await?;
-        Ok(answer(StatusCode::OK, &settings))
+    let render = |settings: &DraftSettings| answer(StatusCode::OK, settings);
+    once(&desk, key, async |claim| {
+        let receipt = Receipt::new(claim.as_ref(), &render);
+        desk.triage.put_draft_settings(&desk.caller, &settings, receipt).await?;
+        Ok(render(&settings))
     })
     .await
 }

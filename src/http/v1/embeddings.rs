@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::invalid;
 use crate::http::ApiError;
 use crate::http::extract::{Desk, JsonBody, may};
+use crate::inference::Lane;
 
 /// Texts of one request.
 const MAX_INPUTS: usize = 2048;
@@ -109,7 +110,7 @@ pub(in crate::http) async fn embeddings(
     if value.dimensions.is_some_and(|wanted| wanted as usize != own) {
         return Err(invalid("/dimensions", format!("this encoder has {own}")));
     }
-    let embedded = desk.triage.embed(texts).await?;
+    let embedded = desk.triage.embed(texts, Lane::Bulk).await?;
     let write = |vector: Vec<f32>| match value.encoding_format {
         Some(EncodingFormat::Base64) => {
             let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();

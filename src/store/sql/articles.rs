@@ -1,6 +1,6 @@
 //! Knowledge articles, and what became of drafted sentences.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sqlx::Row;
@@ -177,6 +177,24 @@ impl SqlTransaction {
         Ok(())
     }
 
+    /// Whether all of these are there, and none erased.
+    pub(super) async fn has_articles(
+        &mut self,
+        ids: &BTreeSet<String>,
+    ) -> Result<bool, StoreError> {
+        let wanted: Vec<&String> = ids.iter().collect();
+        let sql = format!(
+            "SELECT count(*) FROM articles WHERE workspace = $1 AND gone = 0 AND id IN ({})",
+            places(2, wanted.len().next_power_of_two())
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.workspace.to_string());
+        for id in rounded_up(&wanted) {
+            query = query.bind(self.dialect.text(id));
+        }
+        let row = query.fetch_one(self.connection()).await?;
+        Ok(usize::try_from(row.try_get::<i64, _>(0)?).is_ok_and(|there| there == wanted.len()))
+    }
+
     /// Deletes an article's rows. Returns whether it was there.
     async fn forget_article(&mut self, id: &str) -> Result<bool, StoreError> {
         let workspace = self.workspace.to_string();
@@ -263,7 +281,7 @@ impl SqlTransaction {
     pub(super) async fn mention_articles(
         &mut self,
         suggestion: SuggestionId,
-        ids: &std::collections::BTreeSet<String>,
+        ids: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         for id in ids {
             sqlx::query(

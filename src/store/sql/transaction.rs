@@ -126,6 +126,10 @@ impl Transaction for SqlTransaction {
         Ok(self::ids(&query.fetch_all(self.connection()).await?)?.into_iter().collect())
     }
 
+    async fn articles_present(&mut self, ids: &BTreeSet<String>) -> Result<bool, StoreError> {
+        self.has_articles(ids).await
+    }
+
     async fn rewrite_ticket(
         &mut self,
         id: TicketId,

@@ -12,6 +12,7 @@ use deskhand::classify::Bundle;
 use deskhand::domain::TicketText;
 use deskhand::exports::{LabelledTicket, read_labelled};
 use deskhand::judge::gate::Gate;
+use deskhand::model::sha256;
 use serde::Serialize;
 
 use crate::desk::{ModelArgs, Silent};
@@ -112,6 +113,10 @@ pub(crate) struct Data {
 
 pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::ExitCode> {
     let start = Instant::now();
+    if let Some(gate) = &args.gate {
+        // A name that there is not is said before anything takes its time.
+        gate.check(&unknown_figures())?;
+    }
     let data = Data::read(&args.train, args.test.as_deref(), &args.label)?;
     let config = model.config(None)?;
     let encoder = app::manifest(&config)?.fingerprint();
@@ -131,6 +136,16 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
         let parts = plan.divide(&data.tickets, &numbers, &prepared.groups)?;
         let bundle =
             args.bundle.as_deref().map(|folder| Bundle::load(folder, &encoder)).transpose()?;
+        if let Some(bundle) = &bundle {
+            for file in std::iter::once(&args.train).chain(&args.test) {
+                if sha256(file)? == bundle.manifest.data {
+                    crate::output::note(&format!(
+                        "note: the bundle was fitted to {}; what it is judged by, it may have learned",
+                        file.display()
+                    ))?;
+                }
+            }
+        }
         let fitted = match &bundle {
             Some(bundle) => Some(bundle.fields.get(&args.label).with_context(|| {
                 format!(
@@ -189,25 +204,38 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
     }
 }
 
+/// The same figure, as the report's JSON has it and as a word.
+const OOS_RECALL: [&str; 2] = ["oos.recall", "oos_recall"];
+
+/// All that a gate may name, not measured: no number meets no condition.
+fn unknown_figures() -> BTreeMap<String, f64> {
+    let names = ["accuracy", "macro_f1", "top3", "ece", "brier"].into_iter().chain(OOS_RECALL);
+    let at = backtest::TARGETS.iter();
+    let at = at.flat_map(|t| [format!("coverage@{t:.2}"), format!("precision@{t:.2}")]);
+    names.map(str::to_owned).chain(at).map(|name| (name, f64::NAN)).collect()
+}
+
 /// Holds figures to a gate and says what falls short.
 fn check(gate: &Gate, figures: &Figures) -> Result<std::process::ExitCode> {
-    let mut named: BTreeMap<String, f64> = [
+    let mut named = unknown_figures();
+    for (name, estimate) in [
         ("accuracy", figures.accuracy),
         ("macro_f1", figures.macro_f1),
         ("top3", figures.top3),
         ("ece", figures.ece),
         ("brier", figures.brier),
-    ]
-    .map(|(name, estimate)| (name.to_owned(), estimate.value))
-    .into();
+    ] {
+        named.insert(name.to_owned(), estimate.value);
+    }
     for at in &figures.coverage_at {
         named.insert(format!("coverage@{:.2}", at.target), at.coverage);
         named.insert(format!("precision@{:.2}", at.target), at.precision.unwrap_or(f64::NAN));
     }
-    // Where nothing is out of scope, no number meets no condition.
-    let recall = figures.oos.as_ref().map_or(f64::NAN, |oos| oos.curve.recall);
-    named.insert("oos.recall".to_owned(), recall);
-    named.insert("oos_recall".to_owned(), recall);
+    if let Some(oos) = &figures.oos {
+        for name in OOS_RECALL {
+            named.insert(name.to_owned(), oos.curve.recall);
+        }
+    }
     let short = gate.check(&named)?;
     for shortfall in &short {
         crate::output::note(&format!("gate not met: {shortfall}"))?;
@@ -286,5 +314,18 @@ impl Data {
         let prepared = backtest::prepare(&texts, embedder, |n| progress.inc(n as u64))?;
         progress.finish_and_clear();
         Ok(prepared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_may_name_what_was_not_measured_and_is_not_met_then() {
+        let gate: Gate = "oos.recall>=0.7,coverage@0.95>=0.1".parse().unwrap();
+        assert_eq!(gate.check(&unknown_figures()).unwrap().len(), 2);
+        let gate: Gate = "acuracy>=0.7".parse().unwrap();
+        assert!(gate.check(&unknown_figures()).is_err());
     }
 }

@@ -8,6 +8,8 @@ use clap::Args;
 use super::Common;
 use super::terminal::{Downloads, Rows};
 use crate::app::{self, App};
+use crate::domain::WorkspaceId;
+use crate::triage::ReindexReport;
 
 /// Bring the index in step with the database, while it is in use.
 ///
@@ -23,18 +25,30 @@ pub(super) async fn run(common: &Common, _: ReindexArgs) -> Result<()> {
     let config = common.quiet_config()?;
     let store = app::store(&config).await?;
     let app = App::open_unbound(&config, store, &Downloads::default()).await?;
+    let mut anew = Vec::new();
     for workspace in app.triage.store().workspaces().await? {
-        let tickets = app.triage.store().counts(&workspace).await?.tickets;
-        let rows = Rows::new(tickets as usize, &format!("Indexing {workspace}"));
-        let report = app.triage.reindex(&workspace, &rows).await;
-        rows.finish();
-        let report = report?;
+        let (tickets, report) = index(&app, &workspace, "Indexing").await?;
         super::print(&format!(
             "{workspace}: {tickets} tickets, {} embedded, {} written, {} removed",
             report.embedded, report.written, report.removed
         ))?;
+        if report.embedded > 0 {
+            anew.push(workspace);
+        }
     }
     app.triage.store().rebind_encoder(app.triage.encoder()).await?;
+    // What was changed meanwhile by a process with the former encoder.
+    for workspace in anew {
+        index(&app, &workspace, "Looking through").await?;
+    }
     app.close(Duration::from_secs(5)).await;
     Ok(())
+}
+
+async fn index(app: &App, workspace: &WorkspaceId, doing: &str) -> Result<(u64, ReindexReport)> {
+    let tickets = app.triage.store().counts(workspace).await?.tickets;
+    let rows = Rows::new(tickets as usize, &format!("{doing} {workspace}"));
+    let report = app.triage.reindex(workspace, &rows).await;
+    rows.finish();
+    Ok((tickets, report?))
 }

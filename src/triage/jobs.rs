@@ -134,7 +134,8 @@ impl Triage {
         }
     }
 
-    /// Does promised work until `stop` resolves. A job under way when it does is given back.
+    /// Does promised work until `stop` resolves. A job under way when it does is left where it is,
+    /// and taken up again when its lease ends.
     pub async fn work(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {

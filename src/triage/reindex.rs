@@ -84,7 +84,7 @@ impl Triage {
         let read = self.read(workspace, &ticket.ticket.text).await?;
         Ok(entry.terms.as_ref() == Some(&read.terms)
             && entry.subject == read.subject
-            && entry.vector.is_none() == read.text.is_empty()
+            && (entry.vector.is_some() || read.text.is_empty())
             && entry.resolution == self.shown(workspace, &ticket.outcome).await?
             && (entry.listed || entry.vector.is_none() || ticket.outcome.is_empty()))
     }

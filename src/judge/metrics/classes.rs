@@ -10,11 +10,11 @@ pub fn accuracy(scores: &Scores) -> Share {
 }
 
 /// The share of rows whose true class is among the `k` likeliest. Of equally likely classes the
-/// first comes first, so that `k = 1` is the accuracy. A class that is impossible is none of them.
+/// first comes first, so that `k = 1` is the accuracy.
 pub fn top_k(scores: &Scores, k: usize) -> Share {
     let hit = |row: usize| {
         let (p, truth) = (scores.row(row), scores.truth()[row] as usize);
-        p.get(truth).filter(|own| **own > 0.0).is_some_and(|own| {
+        p.get(truth).is_some_and(|own| {
             let before =
                 p.iter().enumerate().filter(|(c, p)| *p > own || (tied(**p, *own) && *c < truth));
             before.count() < k

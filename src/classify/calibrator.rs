@@ -79,7 +79,8 @@ pub(super) fn set(probabilities: &mut [f32], top: usize, to: f32) {
     let second = probabilities.iter().copied().fold(0.0, f32::max);
     let to = to.max(second / (rest + second));
     for p in probabilities.iter_mut() {
-        *p = *p / rest * (1.0 - to);
+        // Rounding must not put another one ahead.
+        *p = (*p / rest * (1.0 - to)).min(to);
     }
     probabilities[top] = to;
 }

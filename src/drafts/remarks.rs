@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::words::any_of;
+use crate::text::Phrases;
 
 /// How sentences begin that are for colleagues or about one conversation, in lower case.
 const OPENINGS: [&str; 88] = [
@@ -132,7 +130,7 @@ const PHRASES: [&str; 30] = [
     " ha confirmado ",
 ];
 
-static SAID: LazyLock<Regex> = LazyLock::new(|| any_of(PHRASES));
+static SAID: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(PHRASES));
 
 /// At most so many words make a remark of a sentence that begins like one; longer ones also say
 /// what was done.
@@ -150,7 +148,7 @@ pub(super) fn is_internal(sentence: &str) -> bool {
         padded.push(' ');
     }
     (words <= SHORT && OPENINGS.iter().any(|o| plain.starts_with(o)))
-        || SAID.is_match(&padded)
+        || SAID.are_in(&padded)
         || is_signature(sentence)
         || is_status(&padded)
 }

@@ -1,18 +1,6 @@
 //! Words of a sentence and what they weigh.
 
-use regex::Regex;
-
 use crate::text;
-
-/// Looks for all of some phrases at once, as they are written.
-///
-/// # Panics
-/// On phrases of megabytes; the built-in ones are read by tests.
-#[expect(clippy::expect_used, reason = "phrases that are built in")]
-pub(super) fn any_of(phrases: impl IntoIterator<Item = impl AsRef<str>>) -> Regex {
-    let escaped: Vec<String> = phrases.into_iter().map(|p| regex::escape(p.as_ref())).collect();
-    Regex::new(&escaped.join("|")).expect("few phrases")
-}
 
 /// A word and what parts it from the next, in bytes, mostly.
 const LETTERS: usize = 6;

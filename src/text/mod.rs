@@ -6,6 +6,7 @@
 mod clean;
 mod html;
 mod language;
+mod phrases;
 mod redact;
 mod rouge;
 mod sentences;
@@ -15,6 +16,7 @@ mod words;
 pub use clean::{CleanText, MAX_CHARS, MAX_CLEAN_CHARS, clean};
 pub use html::{Page, is_html, page, readable};
 pub use language::{UNDETERMINED, detect};
+pub use phrases::Phrases;
 pub use redact::{CustomRule, Found, Kind, RuleError, RuleSettings, Rules};
 pub use rouge::{Numbering, Reference, rouge_l};
 pub use sentences::sentences;

@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use crate::drafts::words::any_of;
+use crate::text::Phrases;
 
 /// The words of a text in lower case.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -79,8 +77,8 @@ pub(super) fn is_plain(word: &str) -> bool {
 }
 
 /// Beginnings of words, looked for all at once.
-fn beginnings(phrases: &[&str]) -> Regex {
-    any_of(phrases.iter().map(|phrase| format!(" {phrase}")))
+fn beginnings(phrases: &[&str]) -> Phrases {
+    Phrases::new(phrases.iter().map(|phrase| format!(" {phrase}")))
 }
 
 /// Words with one blank between them and around.
@@ -140,8 +138,8 @@ const REFUND: [&str; 40] = [
 ];
 
 pub(super) fn refunds(text: &str) -> bool {
-    static PHRASES: LazyLock<Regex> = LazyLock::new(|| beginnings(&REFUND));
-    PHRASES.is_match(&padded(text))
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| beginnings(&REFUND));
+    PHRASES.are_in(&padded(text))
 }
 
 /// Commitments in the desk's own name, and assurances. Beginnings of words.
@@ -301,10 +299,10 @@ const MARKS: [&str; 13] = [
 
 /// Whether a text addresses a language model instead of a person.
 pub(super) fn attacks(text: &str) -> bool {
-    static PHRASES: LazyLock<Regex> = LazyLock::new(|| beginnings(&ATTACKS));
-    static WRITTEN: LazyLock<Regex> = LazyLock::new(|| any_of(MARKS));
+    static PHRASES: LazyLock<Phrases> = LazyLock::new(|| beginnings(&ATTACKS));
+    static WRITTEN: LazyLock<Phrases> = LazyLock::new(|| Phrases::new(MARKS));
     let lower = text.to_lowercase();
-    PHRASES.is_match(&padded(&lower)) || WRITTEN.is_match(&lower) || speaks_as(&lower, "assistant:")
+    PHRASES.are_in(&padded(&lower)) || WRITTEN.are_in(&lower) || speaks_as(&lower, "assistant:")
 }
 
 /// Whether a role speaks at the beginning of a sentence.

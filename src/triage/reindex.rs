@@ -22,9 +22,9 @@ pub struct ReindexReport {
 
 impl Triage {
     /// Brings a workspace's index in step with the store: embeds tickets that this encoder has not
-    /// read as they are now, writes every listed one to an external index, and takes out what the store lacks.
-    /// Searches go on meanwhile, and so do changes: what changes while its batch is written is
-    /// written again.
+    /// read as they are now, writes every listed one to an external index, and takes out what the
+    /// store lacks. Searches go on meanwhile, and so do changes: what changes while its batch is
+    /// written is written again.
     ///
     /// # Errors
     /// The store, the encoder or the index failed. Running it again goes on from there.

@@ -70,13 +70,20 @@ pub(super) async fn run(common: &Common, args: ImportArgs) -> Result<()> {
     rows.finish();
     app.close(Duration::from_secs(5)).await;
     let report = imported?;
-    list(&name, "left out", &export.faults);
+    let left_out = report.left_out.iter().map(|(position, why)| RowFault {
+        line: export.lines.get(*position).copied().unwrap_or_default(),
+        column: None,
+        reason: why.to_string(),
+    });
+    let mut faults: Vec<RowFault> = export.faults.iter().cloned().chain(left_out).collect();
+    faults.sort_by_key(|fault| fault.line);
+    list(&name, "left out", &faults);
     list(&name, "taken without that field", &export.warnings);
     super::print(&format!(
         "{} imported, {} unchanged, {} left out",
         report.imported,
         report.unchanged,
-        export.faults.len() + report.blank.len() + report.repeats.len()
+        faults.len()
     ))?;
     anyhow::ensure!(
         !export.rows.is_empty() || export.faults.is_empty(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Common;
-use super::terminal::{Downloads, Rows};
+use super::terminal::{Downloads, Rows, say};
 use crate::app::{self, App};
 use crate::domain::WorkspaceId;
 use crate::triage::ReindexReport;
@@ -32,6 +32,13 @@ pub(super) async fn run(common: &Common, _: ReindexArgs) -> Result<()> {
             "{workspace}: {tickets} tickets, {} embedded, {} written, {} removed",
             report.embedded, report.written, report.removed
         ))?;
+        if report.failed > 0 {
+            say(&format!(
+                "{workspace}: the encoder failed on {} tickets, which search does not find; the \
+                 log names them",
+                report.failed
+            ));
+        }
         if report.embedded > 0 {
             anew.push(workspace);
         }

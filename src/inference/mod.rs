@@ -61,12 +61,25 @@ pub enum InferenceError {
     /// The service is shutting down.
     #[error("the encoder has stopped")]
     Stopped,
+    /// What cleans and redacts texts gave up on this very one.
+    #[error("the text could not be read")]
+    Unreadable,
     /// The text could not be tokenized.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
     /// The encoder failed on this very text.
     #[error("the encoder failed: {0}")]
     Encoder(String),
+}
+
+impl InferenceError {
+    /// Whether the text itself is to blame, so that it will not help to ask again.
+    pub fn is_the_texts(&self) -> bool {
+        match self {
+            Self::Unreadable | Self::Tokenize(_) | Self::Encoder(_) => true,
+            Self::Overloaded | Self::Stopped => false,
+        }
+    }
 }
 
 /// A handle on the encoder; clones share it.

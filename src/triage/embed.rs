@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 use super::{NEIGHBOURS, Triage, TriageError, similar};
 use crate::domain::{Degraded, Neighbour, Ranking, Similar, TicketId, TicketText, WorkspaceId};
@@ -45,6 +46,11 @@ impl Read {
     }
 }
 
+/// Whose fault it is that a text was not read on another thread.
+fn given_up(error: &JoinError) -> InferenceError {
+    if error.is_panic() { InferenceError::Unreadable } else { InferenceError::Stopped }
+}
+
 /// How many bytes there are to read.
 fn length(text: &TicketText) -> usize {
     let messages = text.messages.iter().map(|message| message.text.len());
@@ -83,11 +89,11 @@ impl Triage {
         if length(text) <= READ_IN_PLACE {
             // Should a text be too much for what reads it, that is this text's fault alone.
             let read = catch_unwind(AssertUnwindSafe(|| Read::of(text, &rules)));
-            return Ok(read.map_err(|_| InferenceError::Stopped)?);
+            return Ok(read.map_err(|_| InferenceError::Unreadable)?);
         }
         let text = text.clone();
         let work = tokio::task::spawn_blocking(move || Read::of(&text, &rules));
-        Ok(work.await.map_err(|_| InferenceError::Stopped)?)
+        Ok(work.await.map_err(|error| given_up(&error))?)
     }
 
     /// Takes out of a resolution what must not be shown to others.
@@ -99,7 +105,7 @@ impl Triage {
         let rules = self.rules(workspace).await?;
         let text = text.to_owned();
         let work = tokio::task::spawn_blocking(move || rules.redact(&text).into_owned());
-        Ok(work.await.map_err(|_| InferenceError::Stopped)?)
+        Ok(work.await.map_err(|error| given_up(&error))?)
     }
 
     /// The workspace's rules, compiled once for each change of its settings.

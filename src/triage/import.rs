@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 
 use super::{Triage, TriageError, is_blank};
@@ -34,10 +34,22 @@ pub struct ImportReport {
     pub imported: usize,
     /// Rows that were there already, word for word.
     pub unchanged: usize,
-    /// Rows whose ticket comes again further down, by position; the last one counts.
-    pub repeats: Vec<usize>,
-    /// Rows without any text, by position.
-    pub blank: Vec<usize>,
+    /// Rows that were left out, by position, and why. Importing them again tries them again.
+    pub left_out: Vec<(usize, LeftOut)>,
+}
+
+/// Why a row was not imported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// It has no text.
+    #[error("the ticket says nothing")]
+    Blank,
+    /// Its ticket is in the file more than once.
+    #[error("the same ticket comes again further down; the last one counts")]
+    Repeated,
+    /// The encoder, or what prepares texts for it, failed on this very row.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Why an import stopped. What was reported as dealt with before is on disk; running the import
@@ -84,21 +96,32 @@ impl Triage {
                 let position = at * BATCH + offset;
                 let source = row.ticket.source.as_ref().ok_or(ImportError::NoSource(position))?;
                 if !newest.contains(&position) {
-                    report.repeats.push(position);
+                    report.left_out.push((position, LeftOut::Repeated));
                     continue;
                 }
                 let hash = row_hash(row);
                 let known = self.parts.store.find(workspace, source).await?;
                 if is_blank(&row.ticket) {
-                    report.blank.push(position);
+                    report.left_out.push((position, LeftOut::Blank));
                 } else if known.is_some_and(|k| k.import_hash.as_ref() == Some(&hash)) {
                     report.unchanged += 1;
                 } else {
-                    changed.push((row, hash));
+                    changed.push((position, row, hash));
                 }
             }
-            let embed = |(row, hash)| self.embed_row(workspace, row, hash);
-            let written = try_join_all(changed.into_iter().map(embed)).await?;
+            let embed = async |(position, row, hash)| {
+                (position, self.embed_row(workspace, row, hash).await)
+            };
+            let mut written = Vec::new();
+            for (position, row) in join_all(changed.into_iter().map(embed)).await {
+                match row {
+                    Ok(row) => written.push(row),
+                    Err(TriageError::Inference(error)) if error.is_the_texts() => {
+                        report.left_out.push((position, LeftOut::Failed(error.to_string())));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
             report.imported += written.len();
             self.write_rows(workspace, written).await?;
             progress.advance(batch.len());

@@ -14,6 +14,8 @@ const BATCH: u32 = 256;
 pub struct ReindexReport {
     /// Tickets that had no embedding of this encoder, or one of an older text, and have one now.
     pub embedded: u64,
+    /// Tickets that the encoder failed on. They are as they were.
+    pub failed: u64,
     /// Entries written to an external index.
     pub written: u64,
     /// Entries that it had and the store has not.
@@ -39,16 +41,13 @@ impl Triage {
             let tickets = self.parts.store.tickets(workspace, after, BATCH).await?;
             let Some(last) = tickets.last().map(|t| t.id) else { break };
             for ticket in &tickets {
-                let entry = self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await?;
-                match entry {
-                    Some((_, entry)) if entry.terms.is_none() => {
-                        self.add_terms(workspace, ticket).await?;
+                match self.renew(workspace, ticket).await {
+                    Ok(embedded) => report.embedded += u64::from(embedded),
+                    Err(TriageError::Inference(error)) if error.is_the_texts() => {
+                        tracing::warn!(ticket = %ticket.id, %error, "not embedded");
+                        report.failed += 1;
                     }
-                    Some((_, entry)) if self.is_of(workspace, ticket, &entry).await? => {}
-                    _ => {
-                        self.embed_anew(workspace, ticket.clone()).await?;
-                        report.embedded += 1;
-                    }
+                    Err(error) => return Err(error),
                 }
             }
             if let Some(index) = &self.parts.external {
@@ -71,6 +70,22 @@ impl Triage {
             }
         }
         Ok(report)
+    }
+
+    /// Brings a ticket's entry in step with it. Returns whether it was embedded.
+    async fn renew(
+        &self,
+        workspace: &WorkspaceId,
+        ticket: &StoredTicket,
+    ) -> Result<bool, TriageError> {
+        match self.parts.store.entry(workspace, &self.fingerprint, ticket.id).await? {
+            Some((_, entry)) if entry.terms.is_none() => {
+                self.add_terms(workspace, ticket).await?;
+                Ok(false)
+            }
+            Some((_, entry)) if self.is_of(workspace, ticket, &entry).await? => Ok(false),
+            _ => self.embed_anew(workspace, ticket.clone()).await.map(|()| true),
+        }
     }
 
     /// Whether an entry says what its ticket says now. A process that still runs with another

@@ -121,15 +121,10 @@ impl Triage {
         record.done = export.rows.len() as u64;
         record.imported = report.imported as u64;
         record.unchanged = report.unchanged as u64;
-        record.rejected = (export.faults.len() + report.blank.len() + report.repeats.len()) as u64;
-        for position in report.blank.iter().chain(&report.repeats).copied() {
-            let reason = if report.blank.contains(&position) {
-                "the ticket says nothing"
-            } else {
-                "the same ticket comes again further down; the last one counts"
-            };
+        record.rejected = (export.faults.len() + report.left_out.len()) as u64;
+        for (position, why) in report.left_out {
             let line = export.lines.get(position).copied().unwrap_or_default();
-            push(&mut record.errors, line, None, reason);
+            push(&mut record.errors, line, None, &why.to_string());
         }
         record.errors.sort_by_key(|fault| fault.line);
         record.state = ImportState::Done;

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use deskhand::domain::{Outcome, WorkspaceId};
+use deskhand::inference::Inference;
+use deskhand::model::{Encoder, Tokenizer};
 use deskhand::store::{Counts, Records, SqlStore};
+use deskhand::triage::LeftOut;
 
-use crate::support::{Desk, deskhand, resolved, small_history};
+use crate::support::{Desk, Setup, deskhand, manifest, resolved, small_history, weights};
 
 async fn counts(data: &Path) -> Counts {
     let store = SqlStore::open_folder(data).await.unwrap();
@@ -77,9 +80,9 @@ async fn a_ticket_listed_twice_ends_as_its_last_row_however_often() {
     let desk = Desk::new().await;
     let rows = [resolved("T-1", "printer", "Printing", "x"), resolved("T-1", "vpn", "VPN", "y")];
     let first = desk.import(&rows).await;
-    assert_eq!((first.imported, first.repeats.len()), (1, 1));
+    assert_eq!((first.imported, first.left_out), (1, vec![(0, LeftOut::Repeated)]));
     let again = desk.import(&rows).await;
-    assert_eq!((again.imported, again.unchanged, again.repeats.len()), (0, 1, 1));
+    assert_eq!((again.imported, again.unchanged, again.left_out.len()), (0, 1, 1));
     let answer = desk.triage(serde_json::json!({"subject": "vpn"})).await;
     assert_eq!(answer["similar"][0]["category"], "VPN");
 }
@@ -111,7 +114,37 @@ async fn a_row_without_any_text_is_left_out_and_reported() {
     let desk = Desk::new().await;
     let report =
         desk.import(&[resolved("T-1", " ", "x", "y"), resolved("T-2", "a", "x", "y")]).await;
-    assert_eq!((report.imported, report.blank), (1, vec![0]));
+    assert_eq!((report.imported, report.left_out), (1, vec![(0, LeftOut::Blank)]));
+}
+
+/// The real encoder behind a tokenizer that gives one word a number which the encoder lacks.
+fn an_encoder_that_fails_on(word: &str) -> Inference {
+    let (weights, folder) = (weights(), tempfile::tempdir().unwrap());
+    let file = std::fs::read(weights.join("tokenizer.json")).unwrap();
+    let mut tokenizer: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    tokenizer["model"]["vocab"][word] = 99_999.into();
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let tokenizer = Tokenizer::load(folder.path(), manifest().max_tokens).unwrap();
+    Inference::start(Encoder::load(&manifest(), &weights, 1).unwrap(), tokenizer).unwrap()
+}
+
+#[tokio::test]
+async fn a_row_that_the_encoder_fails_on_is_left_out_alone() {
+    let inference = Some(an_encoder_that_fails_on("zebra"));
+    let desk = Desk::set_up(Setup { inference, ..Setup::default() }).await;
+    let mut rows = small_history();
+    let (at, count) = (3, rows.len());
+    rows.insert(at, resolved("T-50", "a zebra in the lift", "Animals", "Called the zoo."));
+    let report = desk.import(&rows).await;
+    assert_eq!(report.imported, count);
+    let [(position, LeftOut::Failed(reason))] = report.left_out.as_slice() else {
+        panic!("{report:?}")
+    };
+    assert_eq!(*position, at);
+    assert!(reason.contains("99999"), "{reason}");
+    // It is tried again, and the others are not.
+    let again = desk.import(&rows).await;
+    assert_eq!((again.imported, again.unchanged, again.left_out), (0, count, report.left_out));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::columns::{Field, Found};
 use super::row::{Values, resolved_ticket};
+use super::thread::messages;
 use super::{Export, ExportError, Options, RowFault};
 use crate::domain::Message;
 
@@ -76,10 +77,7 @@ impl Values for Object<'_> {
     fn messages(&self) -> Result<Vec<Message>, String> {
         match self.value(Field::Messages) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(thread) => {
-                let expected = "expected [{\"author\", \"at\", \"text\"}]";
-                serde_json::from_value(thread.clone()).map_err(|e| format!("{expected}: {e}"))
-            }
+            Some(thread) => messages(thread),
         }
     }
 }

@@ -11,6 +11,7 @@ mod history;
 mod jsonl;
 mod labelled;
 mod row;
+mod thread;
 
 use std::fmt;
 

@@ -1,11 +1,13 @@
 //! What a ticket's words add to its vector, from the request to the index.
 
+use std::time::Duration;
+
 use deskhand::domain::{ExternalRef, TicketId};
 use deskhand::store::EntryRow;
 use deskhand::text::Terms;
 use serde_json::{Value, json};
 
-use crate::support::{Desk, NoProgress, resolved};
+use crate::support::{Desk, NoProgress, inference, resolved};
 
 /// What no encoder tells from its like.
 const CODE: &str = "0x8004011d";
@@ -135,5 +137,30 @@ async fn entries_of_what_a_ticket_said_before_are_made_anew_by_reindexing() {
         let report = desk.triage.reindex(&desk.workspace, &NoProgress).await.unwrap();
         assert_eq!(report.embedded, 1);
         assert_eq!(entry(&desk, id).await, whole);
+    }
+}
+
+#[tokio::test]
+async fn what_is_erased_while_it_is_read_again_stays_erased() {
+    let desk = Desk::new().await;
+    for pause in [0, 1, 2, 4, 8, 16, 32, 64] {
+        let name = format!("T-{pause}");
+        // Long enough to be at the encoder for a while, and known to nothing that remembers.
+        let text = format!("{name} {}", "the printer on the second floor jams again, ".repeat(25));
+        desk.import(&[resolved(&name, &text, "Printing", "Replaced the fuser.")]).await;
+        let id = known(&desk, &name).await;
+        let stale = EntryRow { terms: Some(Terms::of("before")), ..entry(&desk, id).await };
+        let mut tx = desk.triage.store().begin(&desk.workspace).await.unwrap();
+        tx.put_entry(desk.triage.encoder(), id, &stale).await.unwrap();
+        tx.commit().await.unwrap();
+        // The imported text's own vector is remembered otherwise.
+        inference().forget();
+        let erase = async {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            desk.delete(&format!("/v1/tickets/{id}")).await.ok();
+        };
+        let (report, ()) = tokio::join!(desk.triage.reindex(&desk.workspace, &NoProgress), erase);
+        report.unwrap();
+        assert_eq!(entry(&desk, id).await, EntryRow::default(), "erased after {pause} ms");
     }
 }

@@ -12,6 +12,7 @@ use super::{HistoryOptions, peek};
 use crate::domain::Message;
 use crate::exports::ExportError;
 use crate::exports::labelled::lines::{Line, Lines, records};
+use crate::exports::thread::messages;
 
 /// As much of a file as its encoding and its kind are told from.
 const HEAD: usize = 1 << 20;
@@ -165,10 +166,8 @@ fn flat(mut object: Map<String, Value>) -> Map<String, Value> {
 fn add(line: u64, object: &Map<String, Value>, columns: &[String], rows: &mut Rows<'_>) {
     let cells: Vec<Option<String>> =
         columns.iter().map(|c| object.get(c).and_then(plain)).collect();
-    let messages: Vec<Message> = object
-        .get("messages")
-        .and_then(|m| serde_json::from_value(m.clone()).ok())
-        .unwrap_or_default();
+    let messages: Vec<Message> =
+        object.get("messages").and_then(|m| messages(m).ok()).unwrap_or_default();
     rows.add(line, &cells, messages);
 }
 

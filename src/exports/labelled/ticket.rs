@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::super::RowFault;
 use super::super::jsonl::kind;
 use super::super::row::{no_time, timestamp};
+use super::super::thread::messages;
 use super::{LabelledTicket, Row};
 use crate::domain::{Message, TicketText};
 
@@ -37,7 +38,7 @@ fn read(
             "id" => ticket.id = plain(&value).map_err(fault)?,
             "subject" => ticket.text.subject = text(value).map_err(fault)?.unwrap_or_default(),
             "body" => ticket.text.body = text(value).map_err(fault)?.unwrap_or_default(),
-            "messages" => ticket.text.messages = messages(value).map_err(fault)?,
+            "messages" => ticket.text.messages = thread(&value).map_err(fault)?,
             "resolution" => ticket.resolution = text(value).map_err(fault)?,
             "split" => ticket.split = plain(&value).map_err(fault)?,
             "scope" => ticket.scope = plain(&value).map_err(fault)?,
@@ -105,11 +106,12 @@ fn list(value: &Value) -> Result<Vec<String>, String> {
 }
 
 /// A thread, as a list or, in CSV, as JSON text.
-fn messages(value: Value) -> Result<Vec<Message>, String> {
-    let read = match value {
-        Value::String(text) if text.trim().is_empty() => return Ok(Vec::new()),
-        Value::String(text) => serde_json::from_str(&text),
-        value => serde_json::from_value(value),
-    };
-    read.map_err(|e| format!("expected [{{\"author\", \"at\", \"text\"}}]: {e}"))
+fn thread(value: &Value) -> Result<Vec<Message>, String> {
+    match value {
+        Value::String(text) if text.trim().is_empty() => Ok(Vec::new()),
+        Value::String(text) => {
+            messages(&serde_json::from_str(text).map_err(|e| format!("expected JSON: {e}"))?)
+        }
+        value => messages(value),
+    }
 }

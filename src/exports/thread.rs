@@ -1,0 +1,73 @@
+//! A ticket's thread, as systems write it: whatever else they note of a message is left aside.
+
+use serde_json::Value;
+
+use super::jsonl::kind;
+use super::row::timestamp;
+use crate::domain::Message;
+
+/// Reads `[{"author", "at", "text"}]`, or a list of texts. Only the text has to be there; a time
+/// that cannot be read is none.
+pub(super) fn messages(value: &Value) -> Result<Vec<Message>, String> {
+    const EXPECTED: &str = "expected [{\"author\", \"at\", \"text\"}]";
+    let Value::Array(thread) = value else {
+        return Err(format!("{EXPECTED}, found {}", kind(value)));
+    };
+    let message = |(at, value): (usize, &Value)| {
+        read(value).map_err(|reason| format!("{EXPECTED}; message {}: {reason}", at + 1))
+    };
+    thread.iter().enumerate().map(message).collect()
+}
+
+fn read(value: &Value) -> Result<Message, String> {
+    match value {
+        Value::String(text) => Ok(Message { author: None, at: None, text: text.clone() }),
+        Value::Object(fields) => {
+            let text = match fields.get("text") {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => return Err(format!("its text is {}", kind(other))),
+                None => return Err("it has no text".to_owned()),
+            };
+            let noted = |name| fields.get(name).and_then(Value::as_str).map(str::trim);
+            let author = noted("author").filter(|author| !author.is_empty());
+            let at = noted("at").and_then(timestamp);
+            Ok(Message { author: author.map(str::to_owned), at, text })
+        }
+        other => Err(format!("it is {}", kind(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_text_of_a_message_has_to_be_there() {
+        let thread = json!([
+            "Hello",
+            {"text": "Still down", "author": " Ann ", "at": "2025-03-04 09:15", "id": 7, "public": true},
+            {"text": "", "author": {"name": "Ann"}, "at": "yesterday"},
+        ]);
+        let read = messages(&thread).unwrap();
+        let texts: Vec<&str> = read.iter().map(|m| m.text.as_str()).collect();
+        assert_eq!(texts, ["Hello", "Still down", ""]);
+        assert_eq!(read[1].author.as_deref(), Some("Ann"));
+        assert_eq!(read[1].at.map(|t| t.to_string()).as_deref(), Some("2025-03-04T09:15:00Z"));
+        assert_eq!((&read[2].author, read[2].at), (&None, None));
+    }
+
+    #[test]
+    fn a_message_without_a_text_is_named() {
+        for (thread, complaint) in [
+            (json!({"text": "a"}), "found an object"),
+            (json!([{"text": "a"}, {"body": "b"}]), "message 2: it has no text"),
+            (json!([{"text": null}]), "message 1: its text is null"),
+            (json!([3]), "message 1: it is a number"),
+        ] {
+            let error = messages(&thread).unwrap_err();
+            assert!(error.ends_with(complaint), "{error}");
+        }
+    }
+}

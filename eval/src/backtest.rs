@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use deskhand::app;
-use deskhand::backtest::{self, Figures, Plan, Prepared, Regime, Settings};
+use deskhand::backtest::{self, Figures, Parts, Plan, Prepared, Regime, Settings};
 use deskhand::classify::Bundle;
 use deskhand::domain::TicketText;
 use deskhand::exports::{LabelledTicket, read_labelled};
@@ -89,8 +89,11 @@ struct Report {
     figures: Figures,
     label: String,
     classes: usize,
+    /// Tickets that were learned from; 0 with a bundle, and where only the labels' words were read.
     fitted_on: usize,
-    calibrated_on: usize,
+    /// Of these or beside them, set apart to calibrate by. Where they are few, parts of
+    /// `fitted_on` that are left out in turn take their place.
+    set_apart: usize,
     split: String,
     dropped: usize,
     /// Judged tickets that the encoder was fine-tuned on: more than a few flatter it.
@@ -172,16 +175,15 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             &follow(&progress),
         )?;
         progress.finish_and_clear();
-        let described = args.regime == RegimeArg::Described;
+        let fits = bundle.is_none() && args.regime == RegimeArg::Auto;
+        let mean = |rows: fn(&Parts) -> usize| {
+            if fits { parts.iter().map(rows).sum::<usize>() / parts.len() } else { 0 }
+        };
         let report = Report {
             figures,
             classes: data.names.len(),
-            fitted_on: if described {
-                0
-            } else {
-                parts.iter().map(|p| p.fit.len()).sum::<usize>() / parts.len()
-            },
-            calibrated_on: parts.iter().map(|p| p.calibrate.len()).sum::<usize>() / parts.len(),
+            fitted_on: mean(|parts| parts.fit.len()),
+            set_apart: mean(|parts| parts.calibrate.len()),
             split: parts.first().map(|p| p.how.clone()).unwrap_or_default(),
             dropped: data.dropped,
             taught: parts.iter().map(|p| p.taught(&prepared.taught)).sum(),

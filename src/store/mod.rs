@@ -30,8 +30,8 @@ pub use reports::{Reports, WriteReports};
 pub use sql::{Dialect, SqlStore};
 pub use types::{
     ActiveBundle, Answer, Arrival, AuditEntry, AuditRow, Claim, ClaimRequest, Claimed, Counts,
-    EntryChange, EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page, PassageRow,
-    Pending, PolicySettings, Session, SignInAttempt, StoredDecision, StoredSuggestion,
+    DeskState, EntryChange, EntryRow, Job, JobKind, KeyRecord, Known, Membership, NewJob, Page,
+    PassageRow, Pending, PolicySettings, Session, SignInAttempt, StoredDecision, StoredSuggestion,
     StoredTicket, SuggestionFilter, TicketHead, UserRecord, WayIn, WorkspaceSettings,
 };
 
@@ -98,6 +98,13 @@ pub trait Records: Send + Sync {
 
     /// The workspaces that hold anything or have settings.
     async fn workspaces(&self) -> Result<Vec<WorkspaceId>, StoreError>;
+
+    /// What an answer goes by, in one read, with the ticket of that name elsewhere.
+    async fn desk_state(
+        &self,
+        workspace: &WorkspaceId,
+        source: Option<&ExternalRef>,
+    ) -> Result<DeskState, StoreError>;
 
     /// A workspace's settings; the defaults where it has none.
     async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError>;
@@ -190,9 +197,6 @@ pub trait Records: Send + Sync {
         encoder: &str,
         id: &str,
     ) -> Result<Option<String>, StoreError>;
-
-    /// A number that grows with every change of the workspace's articles.
-    async fn articles_seq(&self, workspace: &WorkspaceId) -> Result<i64, StoreError>;
 
     /// The parts of the workspace's articles as this encoder read them. None counts as stale here.
     async fn passages(

@@ -10,6 +10,19 @@ use crate::domain::{
 };
 use crate::text::{RuleSettings, Terms};
 
+/// What a desk goes by at the moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeskState {
+    /// Its settings; the defaults where it has none.
+    pub settings: WorkspaceSettings,
+    /// The version of its own labels, where it has any. What a version says never changes.
+    pub taxonomy: Option<u32>,
+    /// A number that grows with every change of its articles.
+    pub articles: i64,
+    /// The ticket that was asked for, if it has come before.
+    pub ticket: Option<TicketId>,
+}
+
 /// What is known of a ticket by its name elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {

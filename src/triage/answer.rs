@@ -10,8 +10,7 @@ use super::recall::Recall;
 use super::vote::{self, Scored};
 use crate::classify::Query;
 use crate::domain::{
-    Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Support, Taxonomy,
-    TeamDecision,
+    Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Support, TeamDecision,
 };
 
 /// A class of at least so many tickets has been learned, not only met.
@@ -30,7 +29,6 @@ pub(super) struct Trained<'a> {
 pub(super) struct Question<'a> {
     pub(super) vector: Option<&'a [f32]>,
     pub(super) neighbours: &'a [Neighbour],
-    pub(super) taxonomy: &'a Taxonomy,
     pub(super) prototypes: &'a Prototypes,
     pub(super) trained: Option<Trained<'a>>,
     pub(super) circumstances: Circumstances,
@@ -39,7 +37,7 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Category, team and priority.
     pub(super) fn answer(&self, policy: &Policy) -> (LabelDecision, TeamDecision, LabelDecision) {
-        let taxonomy = self.taxonomy;
+        let taxonomy = &self.prototypes.taxonomy;
         let category_prior = self
             .vector
             .map(|vector| vote::described(&self.prototypes.similarities(vector)))
@@ -111,7 +109,7 @@ impl Question<'_> {
         let bundle = trained.bundle;
         let model = bundle.bundle.fields.get(field.name())?;
         let promise = trained.thresholds.get(field.name())?;
-        let allowed: HashSet<&str> = self.taxonomy.labels(field).collect();
+        let allowed: HashSet<&str> = self.prototypes.taxonomy.labels(field).collect();
         let (mut known, mut newer) = (Vec::new(), Vec::new());
         for neighbour in self.neighbours {
             let Some(label) = label(&neighbour.outcome, field) else { continue };

@@ -134,12 +134,13 @@ impl Triage {
         Ok(tx.commit().await?)
     }
 
-    /// The parts of the desk's articles, read again when one has changed.
+    /// The parts of the desk's articles, read again when one has changed: when another number is
+    /// theirs.
     pub(super) async fn passages(
         &self,
         workspace: &WorkspaceId,
+        seq: i64,
     ) -> Result<Arc<Vec<Passage>>, StoreError> {
-        let seq = self.parts.store.articles_seq(workspace).await?;
         let mut known = self.articles.0.lock().await;
         if let Some((_, passages)) = known.get(workspace).filter(|(at, _)| *at == seq) {
             return Ok(Arc::clone(passages));

@@ -39,7 +39,7 @@ use crate::domain::{
     SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
 use crate::index::{Both, ExternalIndex, TicketIndex};
-use crate::inference::{Inference, InferenceError, Lane};
+use crate::inference::{Inference, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::{Terms, UNDETERMINED};
@@ -51,7 +51,7 @@ pub use embed::Embedded;
 pub use erase::Erased;
 pub use error::TriageError;
 pub use feedback::{Resolution, Verdict};
-pub use import::{ImportError, ImportProgress, ImportReport};
+pub use import::{ImportError, ImportProgress, ImportReport, LeftOut};
 pub use labels::Mappings;
 pub use learn::{Learning, Outcome as FitOutcome, Progress as FitProgress};
 use policy::Circumstances;
@@ -300,8 +300,10 @@ impl Triage {
         if is_blank(ticket) {
             return Err(TriageError::EmptyTicket);
         }
-        let settings = self.parts.store.settings(workspace).await?;
-        let read = self.read_by(&settings, workspace, &ticket.text).await?;
+        let source = ticket.source.as_ref().filter(|_| id.is_none());
+        let state = self.parts.store.desk_state(workspace, source).await?;
+        let (settings, known) = (&state.settings, id.or(state.ticket));
+        let read = self.read_by(settings, workspace, &ticket.text).await?;
         let (language, subject, terms) = (read.language, read.subject, read.terms);
         timings.clean = milliseconds(start);
 
@@ -312,9 +314,10 @@ impl Triage {
             Ok::<_, TriageError>((embedding, milliseconds(at)))
         };
         // What else an answer needs is read while the encoder is at it.
-        let desk = self.surroundings(workspace, &settings, ticket, id, &read.text);
+        let desk = self.surroundings(workspace, &state, &read.text);
         let (((vector, cut), took), desk) = tokio::try_join!(embedding, desk)?;
-        let Surroundings { taxonomy, prototypes, bundle, words, passages, known } = desk;
+        let Surroundings { prototypes, bundle, words, passages } = desk;
+        let taxonomy = &prototypes.taxonomy;
         if cut || read.truncated {
             degraded.push(Degraded::TextTruncated);
         }
@@ -343,7 +346,6 @@ impl Triage {
         let question = Question {
             vector: vector.as_deref(),
             neighbours: &neighbours,
-            taxonomy: &taxonomy,
             prototypes: &prototypes,
             trained,
             circumstances,
@@ -401,10 +403,9 @@ impl Triage {
     /// # Errors
     /// As [`Triage::triage`].
     pub async fn warm_up(&self, workspace: &WorkspaceId) -> Result<(), TriageError> {
-        let taxonomy = self.taxonomy(workspace).await?;
-        self.prototypes(workspace, &taxonomy).await?;
-        let settings = self.parts.store.settings(workspace).await?;
-        self.bundles.active(workspace, &settings).await;
+        let state = self.parts.store.desk_state(workspace, None).await?;
+        self.prototypes(workspace, state.taxonomy).await?;
+        self.bundles.active(workspace, &state.settings).await;
         // A search for nothing in particular loads the index.
         if let Err(error) = self.parts.index.search(workspace, &[0.0; 1], 0, None).await {
             tracing::warn!(%error, "similarity search is not ready");
@@ -412,13 +413,15 @@ impl Triage {
         Ok(())
     }
 
-    /// The taxonomy's phrases as vectors, made once for each version of it.
+    /// The taxonomy with its phrases as vectors, made once for each version of it. `None` is the
+    /// version of the built-in one.
     async fn prototypes(
         &self,
         workspace: &WorkspaceId,
-        taxonomy: &Taxonomy,
-    ) -> Result<Arc<Prototypes>, InferenceError> {
-        self.prototypes.get(&self.parts.inference, workspace, taxonomy).await
+        version: Option<u32>,
+    ) -> Result<Arc<Prototypes>, TriageError> {
+        let read = async || self.taxonomy(workspace).await;
+        self.prototypes.get(&self.parts.inference, workspace, version, read).await
     }
 }
 

@@ -7,15 +7,17 @@ use futures_util::future::try_join_all;
 use simsimd::SpatialSimilarity;
 use tokio::sync::Mutex;
 
+use super::TriageError;
 use crate::domain::{Taxonomy, WorkspaceId};
 use crate::inference::{Inference, InferenceError, Lane};
+use crate::store::StoreError;
 
 /// Phrases that are embedded together: even the longest are then no more than may wait.
 const TOGETHER: usize = 4;
 
-/// Every category's phrases, embedded.
+/// A taxonomy, and every category's phrases, embedded.
 pub(super) struct Prototypes {
-    taxonomy: (String, u32),
+    pub(super) taxonomy: Taxonomy,
     categories: Vec<(String, Vec<Vec<f32>>)>,
 }
 
@@ -24,7 +26,7 @@ impl Prototypes {
     /// out: a bare label says too little.
     pub(super) async fn make(
         inference: &Inference,
-        taxonomy: &Taxonomy,
+        taxonomy: Taxonomy,
     ) -> Result<Self, InferenceError> {
         let described = taxonomy
             .categories
@@ -44,7 +46,7 @@ impl Prototypes {
             }
             categories.push((category.label.clone(), vectors));
         }
-        Ok(Self { taxonomy: key(taxonomy), categories })
+        Ok(Self { taxonomy, categories })
     }
 
     /// For each category, the cosines of a unit vector to its phrases.
@@ -57,32 +59,30 @@ impl Prototypes {
     }
 }
 
-fn key(taxonomy: &Taxonomy) -> (String, u32) {
-    (taxonomy.name.clone(), taxonomy.version)
-}
-
 /// The newest prototypes of each workspace. Desks do not wait for each other's.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<HashMap<WorkspaceId, Arc<Newest>>>);
 
-/// Those of one desk, once they are made.
-type Newest = Mutex<Option<Arc<Prototypes>>>;
+/// Those of one desk, once they are made, with the version that was asked for.
+type Newest = Mutex<Option<(Option<u32>, Arc<Prototypes>)>>;
 
 impl Cache {
-    /// Those of this version of the taxonomy. The first who asks makes them, the others wait.
+    /// Those of this version of the taxonomy, which is read if it is another than the last. The
+    /// first who asks makes them, the others wait.
     pub(super) async fn get(
         &self,
         inference: &Inference,
         workspace: &WorkspaceId,
-        taxonomy: &Taxonomy,
-    ) -> Result<Arc<Prototypes>, InferenceError> {
+        version: Option<u32>,
+        read: impl AsyncFnOnce() -> Result<Taxonomy, StoreError>,
+    ) -> Result<Arc<Prototypes>, TriageError> {
         let desk = Arc::clone(self.0.lock().await.entry(workspace.clone()).or_default());
         let mut newest = desk.lock().await;
-        if let Some(made) = newest.as_ref().filter(|p| p.taxonomy == key(taxonomy)) {
+        if let Some((_, made)) = newest.as_ref().filter(|(of, _)| *of == version) {
             return Ok(Arc::clone(made));
         }
-        let made = Arc::new(Prototypes::make(inference, taxonomy).await?);
-        *newest = Some(Arc::clone(&made));
+        let made = Arc::new(Prototypes::make(inference, read().await?).await?);
+        *newest = Some((version, Arc::clone(&made)));
         Ok(made)
     }
 }

@@ -6,21 +6,19 @@ use super::bundles::{Active, Heard};
 use super::prototypes::Prototypes;
 use super::{Triage, TriageError};
 use crate::classify::Terms;
-use crate::domain::{Passage, Taxonomy, Ticket, TicketId, WorkspaceId};
+use crate::domain::{Passage, WorkspaceId};
 use crate::inference::Lane;
-use crate::store::WorkspaceSettings;
+use crate::store::DeskState;
 
 /// What an answer needs beside its ticket's vector.
 pub(super) struct Surroundings {
-    pub(super) taxonomy: Taxonomy,
+    /// The labels, with their phrases as vectors.
     pub(super) prototypes: Arc<Prototypes>,
     pub(super) bundle: Option<Arc<Active>>,
     /// What the bundle makes of the ticket's words, by field.
     pub(super) words: Heard,
     /// Parts of articles that a draft may quote.
     pub(super) passages: Arc<Vec<Passage>>,
-    /// The ticket's id, if it has come before.
-    pub(super) known: Option<TicketId>,
 }
 
 impl Triage {
@@ -28,22 +26,15 @@ impl Triage {
     pub(super) async fn surroundings(
         &self,
         workspace: &WorkspaceId,
-        settings: &WorkspaceSettings,
-        ticket: &Ticket,
-        id: Option<TicketId>,
+        state: &DeskState,
         text: &str,
     ) -> Result<Surroundings, TriageError> {
-        let taxonomy = self.taxonomy(workspace).await?;
-        let prototypes = self.prototypes(workspace, &taxonomy).await?;
+        let prototypes = self.prototypes(workspace, state.taxonomy).await?;
         // Taken once: an answer never mixes two bundles.
-        let bundle = self.bundles.active(workspace, settings).await;
+        let bundle = self.bundles.active(workspace, &state.settings).await;
         let words = bundle.as_ref().map(|bundle| bundle.read(&Terms::of(text))).unwrap_or_default();
-        let known = match (id, &ticket.source) {
-            (None, Some(source)) => self.parts.store.find(workspace, source).await?.map(|k| k.id),
-            _ => id,
-        };
-        let passages = self.passages(workspace).await?;
-        Ok(Surroundings { taxonomy, prototypes, bundle, words, passages, known })
+        let passages = self.passages(workspace, state.articles).await?;
+        Ok(Surroundings { prototypes, bundle, words, passages })
     }
 
     /// A text's vector, none for an empty one, and whether it was too long to be read whole.

@@ -61,6 +61,7 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     tickets::labels_are_counted_and_replaced(&*store).await;
     tickets::people_are_found_by_their_exact_names(&*store).await;
     tickets::taxonomies_and_settings_are_the_newest(&*store).await;
+    tickets::a_desks_state_is_the_newest_of_each_part(&*store).await;
     tickets::imports_keep_their_pieces_in_order(&*store).await;
     entries::every_change_has_a_higher_number(&*store).await;
     entries::neighbours_are_shown_in_the_order_found(&*store).await;

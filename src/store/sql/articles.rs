@@ -67,17 +67,6 @@ impl SqlStore {
         row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
-    pub(super) async fn read_articles_seq(
-        &self,
-        workspace: &WorkspaceId,
-    ) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT coalesce(max(seq), 0) FROM articles WHERE workspace = $1")
-            .bind(workspace.to_string())
-            .fetch_one(&self.readers)
-            .await?;
-        Ok(row.try_get(0)?)
-    }
-
     pub(super) async fn read_passages(
         &self,
         workspace: &WorkspaceId,

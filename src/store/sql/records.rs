@@ -16,8 +16,8 @@ use crate::domain::{
 };
 use crate::drafts::Votes;
 use crate::store::{
-    Counts, EntryChange, EntryRow, Known, Records, StoreError, StoredSuggestion, StoredTicket,
-    Transaction, WorkspaceSettings,
+    Counts, DeskState, EntryChange, EntryRow, Known, Records, StoreError, StoredSuggestion,
+    StoredTicket, Transaction, WorkspaceSettings,
 };
 use crate::text::Terms;
 
@@ -91,6 +91,34 @@ impl Records for SqlStore {
         // Here, because every database has an alphabet of its own.
         names.sort();
         Ok(names)
+    }
+
+    async fn desk_state(
+        &self,
+        workspace: &WorkspaceId,
+        source: Option<&ExternalRef>,
+    ) -> Result<DeskState, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT settings FROM workspaces WHERE name = $1) AS settings,
+                    (SELECT max(version) FROM taxonomies WHERE workspace = $1) AS taxonomy,
+                    (SELECT coalesce(max(seq), 0) FROM articles WHERE workspace = $1) AS articles,
+                    (SELECT id FROM tickets WHERE workspace = $1
+                         AND source_system = $2 AND source_id = $3) AS ticket",
+        )
+        .bind(workspace.to_string())
+        .bind(source.map(|source| self.dialect.text(&source.system)))
+        .bind(source.map(|source| self.dialect.text(&source.id)))
+        .fetch_one(&self.readers)
+        .await?;
+        let settings: Option<&str> = row.try_get("settings")?;
+        let taxonomy: Option<i64> = row.try_get("taxonomy")?;
+        let ticket: Option<&[u8]> = row.try_get("ticket")?;
+        Ok(DeskState {
+            settings: settings.map_or(Ok(WorkspaceSettings::default()), from_json)?,
+            taxonomy: taxonomy.and_then(|version| u32::try_from(version).ok()),
+            articles: row.try_get("articles")?,
+            ticket: ticket.map(|_| uuid(&row, "ticket").map(TicketId::new)).transpose()?,
+        })
     }
 
     async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
@@ -290,10 +318,6 @@ impl Records for SqlStore {
         id: &str,
     ) -> Result<Option<String>, StoreError> {
         self.read_article_hash(workspace, encoder, id).await
-    }
-
-    async fn articles_seq(&self, workspace: &WorkspaceId) -> Result<i64, StoreError> {
-        self.read_articles_seq(workspace).await
     }
 
     async fn passages(

@@ -87,7 +87,8 @@ async fn everything(store: &dyn Store, desk: &Desk) -> String {
     drop(tx);
     let filter = SuggestionFilter { limit: 9, ..SuggestionFilter::default() };
     let outside = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        store.desk_state(name, Some(&source("same"))).await.unwrap(),
         store.settings(name).await.unwrap(),
         store.taxonomy(name).await.unwrap(),
         store.find(name, &source("same")).await.unwrap(),
@@ -171,6 +172,8 @@ pub(super) async fn workspaces_see_nothing_of_each_other(store: &dyn Store) {
     // Nothing of theirs is to be seen through what we wrote.
     assert_eq!(store.settings(&name).await.unwrap(), WorkspaceSettings::default());
     assert_eq!(store.find(&name, &source("same")).await.unwrap(), None);
+    let state = store.desk_state(&name, Some(&source("same"))).await.unwrap();
+    assert_eq!((state.ticket, state.taxonomy), (None, Some(1)));
     assert_eq!(store.ticket(&name, theirs.ticket).await.unwrap(), None);
     assert!(store.tickets(&name, None, 9).await.unwrap().is_empty());
     assert!(store.tickets_before(&name, after(99), 9).await.unwrap().is_empty());

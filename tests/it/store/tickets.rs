@@ -5,8 +5,8 @@ use deskhand::domain::{
     Outcome, Taxonomy, Ticket, TicketId, TicketText,
 };
 use deskhand::store::{
-    ActiveBundle, Answer, AuditEntry, ClaimRequest, JobKind, Known, NewJob, Store, StoreError,
-    StoredTicket, WorkspaceSettings,
+    ActiveBundle, Answer, AuditEntry, ClaimRequest, DeskState, JobKind, Known, NewJob, Store,
+    StoreError, StoredTicket, WorkspaceSettings,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -372,6 +372,34 @@ pub(super) async fn people_are_found_by_their_exact_names(store: &dyn Store) {
     let long = "x%".repeat(100_000);
     assert!(tx.threads_with(&long).await.unwrap().is_empty());
     assert!(tx.tickets_of(&long).await.unwrap().is_empty());
+}
+
+/// What one read says of a desk is what the reads of its parts say.
+pub(super) async fn a_desks_state_is_the_newest_of_each_part(store: &dyn Store) {
+    let desk = desk("state");
+    let state = async |name: &str| store.desk_state(&desk, Some(&source(name))).await.unwrap();
+    let blank = DeskState {
+        settings: WorkspaceSettings::default(),
+        taxonomy: None,
+        articles: 0,
+        ticket: None,
+    };
+    assert_eq!(state("known").await, blank);
+    let mut known = ticket("known");
+    known.source = Some(source("known"));
+    let id = stored(store, &desk, &known).await;
+    let settings = WorkspaceSettings { retention_days: Some(9), ..Default::default() };
+    let mut tx = store.begin(&desk).await.unwrap();
+    for version in [2, 11] {
+        tx.save_taxonomy(&Taxonomy { version, ..Taxonomy::empty("x") }, now()).await.unwrap();
+    }
+    tx.save_settings(&settings, now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let expected = DeskState { settings, taxonomy: Some(11), ticket: Some(id), ..blank };
+    assert_eq!(state("known").await, expected);
+    assert_eq!(state("unknown").await, DeskState { ticket: None, ..expected.clone() });
+    let unnamed = store.desk_state(&desk, None).await.unwrap();
+    assert_eq!(unnamed, DeskState { ticket: None, ..expected });
 }
 
 pub(super) async fn taxonomies_and_settings_are_the_newest(store: &dyn Store) {

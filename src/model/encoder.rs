@@ -144,8 +144,9 @@ impl Encoder {
         })
     }
 
-    /// The instruction set that it computes with: `avx512-vnni`, `avx512`, `avx2` or `portable`.
-    pub const fn instructions(&self) -> &'static str {
+    /// The instruction set that it computes with: `amx`, `avx512-vnni`, `avx512`, `avx2` or
+    /// `portable`.
+    pub fn instructions(&self) -> &'static str {
         self.engine.isa()
     }
 

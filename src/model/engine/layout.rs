@@ -9,6 +9,11 @@ pub(super) const WIDTH: usize = 32;
 /// Tokens of the last block, where it is half empty.
 pub(super) const HALF: usize = 16;
 
+/// A line of the cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line<T>(pub(super) T);
+
 /// Calls a function for the width that a block has.
 macro_rules! with_width {
     ($width:expr, $W:ident => $body:expr) => {

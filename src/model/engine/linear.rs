@@ -1,5 +1,7 @@
 //! Linear layers on packed weights.
 
+use super::amx::Tiles;
+use super::halves::{Halved, Halves};
 use super::int8::{Bytes, Quantised};
 use super::lanes::Lanes;
 use super::layout::WIDTH;
@@ -12,6 +14,7 @@ pub(super) const PANEL: usize = 12;
 /// A linear layer, its weights packed once.
 pub(in super::super) enum Linear {
     Full(Full),
+    Halved(Halved),
     Int8(Quantised),
 }
 
@@ -25,11 +28,18 @@ pub(in super::super) struct Full {
     inputs: usize,
 }
 
-/// A block of inputs, and the same in bytes for layers that [want them](Linear::wants_bytes).
+/// A block of inputs, as it is and as layers that [want it so](Linear::wants_packed) read it.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     pub(super) x: &'a [f32],
-    pub(super) bytes: &'a Bytes,
+    pub(super) packed: &'a Packed,
+}
+
+/// Room for a block of inputs as a layer has packed it.
+#[derive(Default)]
+pub(super) struct Packed {
+    bytes: Bytes,
+    halves: Halves,
 }
 
 impl Linear {
@@ -40,9 +50,23 @@ impl Linear {
         inputs: usize,
         precision: Precision,
     ) -> Self {
-        match precision {
-            Precision::F32 => Self::Full(Full::new(weights, bias, inputs)),
-            Precision::Int8 => Self::Int8(Quantised::new(weights, bias, inputs)),
+        Self::for_tiles(weights, bias, inputs, precision, Tiles::detect())
+    }
+
+    /// The same for a processor that has tiles, or has none.
+    pub(super) fn for_tiles(
+        weights: &[f32],
+        bias: &[f32],
+        inputs: usize,
+        precision: Precision,
+        tiles: Option<Tiles>,
+    ) -> Self {
+        match (precision, tiles) {
+            (Precision::F32, None) => Self::Full(Full::new(weights, bias, inputs)),
+            (Precision::F32, Some(tiles)) => {
+                Self::Halved(Halved::new(weights, bias, inputs, tiles))
+            }
+            (Precision::Int8, _) => Self::Int8(Quantised::new(weights, bias, inputs, tiles)),
         }
     }
 
@@ -50,15 +74,23 @@ impl Linear {
     pub(super) fn rows(&self) -> usize {
         match self {
             Self::Full(full) => full.bias.len(),
+            Self::Halved(halved) => halved.rows(),
             Self::Int8(quantised) => quantised.rows(),
         }
     }
 
-    /// How many inputs it wants as bytes, if any.
-    pub(super) const fn wants_bytes(&self) -> Option<usize> {
+    /// Whether inputs are to be [packed](Linear::pack) for it.
+    pub(super) const fn wants_packed(&self) -> bool {
+        !matches!(self, Self::Full(_))
+    }
+
+    /// Packs a block of inputs.
+    #[inline(always)]
+    pub(super) fn pack<L: Lanes, const W: usize>(&self, l: L, x: &[f32], to: &mut Packed) {
         match self {
-            Self::Full(_) => None,
-            Self::Int8(quantised) => Some(quantised.inputs),
+            Self::Full(_) => {}
+            Self::Halved(halved) => halved.take::<W>(x, &mut to.halves),
+            Self::Int8(quantised) => to.bytes.take::<L, W>(l, x, quantised.inputs),
         }
     }
 
@@ -74,24 +106,27 @@ impl Linear {
     ) {
         match self {
             Self::Full(full) => full.apply::<L, W>(l, input.x, first, out, then),
-            Self::Int8(quantised) => quantised.apply::<L, W>(l, input.bytes, first, out, then),
+            Self::Halved(halved) => {
+                halved.apply::<L, W>(l, &input.packed.halves, first, out, then);
+            }
+            Self::Int8(quantised) => {
+                quantised.apply::<L, W>(l, &input.packed.bytes, first, out, then);
+            }
         }
     }
 
-    /// All results of a block, with room for its bytes.
+    /// All results of a block, with room for what is packed of it.
     #[inline(always)]
     pub(super) fn apply_all<L: Lanes, const W: usize>(
         &self,
         l: L,
         x: &[f32],
-        bytes: &mut Bytes,
+        packed: &mut Packed,
         out: &mut [f32],
         then: Then<'_>,
     ) {
-        if let Some(inputs) = self.wants_bytes() {
-            bytes.take::<L, W>(l, x, inputs);
-        }
-        self.apply::<L, W>(l, Input { x, bytes }, 0, out, then);
+        self.pack::<L, W>(l, x, packed);
+        self.apply::<L, W>(l, Input { x, packed }, 0, out, then);
     }
 }
 
@@ -127,17 +162,9 @@ impl Full {
         for (at, ((weights, bias), out)) in
             panels.skip(first).zip(out.chunks_exact_mut(PANEL * W)).enumerate()
         {
-            match then {
-                Then::Add(residual) => {
-                    let residual = &residual[(first + at) * PANEL * W..][..PANEL * W];
-                    start(out, bias, residual, W);
-                }
-                _ => start_with_bias(out, bias, W),
-            }
+            then.start::<W>(out, bias, first + at);
             tile_product::<L, W, PANEL>(l, x, weights.as_chunks::<PANEL>().0.iter(), out);
-            if let Then::Activate(activation) = then {
-                activation.apply(l, out);
-            }
+            then.end(l, out);
         }
     }
 }
@@ -153,18 +180,29 @@ pub(super) enum Then<'a> {
     Activate(Activation),
 }
 
-#[inline(always)]
-fn start_with_bias(out: &mut [f32], bias: &[f32], width: usize) {
-    for (row, b) in out.chunks_exact_mut(width).zip(bias) {
-        row.fill(*b);
+impl Then<'_> {
+    /// What products are added to: the bias, and what stands in the same place of what is added.
+    /// `out` begins with a panel's first row, `bias` with its own.
+    #[inline(always)]
+    pub(super) fn start<const W: usize>(self, out: &mut [f32], bias: &[f32], panel: usize) {
+        let rows = out.as_chunks_mut::<W>().0.iter_mut().zip(bias);
+        if let Self::Add(residual) = self {
+            let residual = residual[panel * PANEL * W..].as_chunks::<W>().0;
+            for ((row, bias), residual) in rows.zip(residual) {
+                *row = residual.map(|r| r + bias);
+            }
+        } else {
+            for (row, bias) in rows {
+                row.fill(*bias);
+            }
+        }
     }
-}
 
-#[inline(always)]
-fn start(out: &mut [f32], bias: &[f32], residual: &[f32], width: usize) {
-    for ((row, b), r) in out.chunks_exact_mut(width).zip(bias).zip(residual.chunks_exact(width)) {
-        for (o, r) in row.iter_mut().zip(r) {
-            *o = r + b;
+    /// What is left to do with the sums.
+    #[inline(always)]
+    pub(super) fn end<L: Lanes>(self, l: L, out: &mut [f32]) {
+        if let Self::Activate(activation) = self {
+            activation.apply(l, out);
         }
     }
 }

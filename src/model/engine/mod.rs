@@ -2,8 +2,8 @@
 //!
 //! - [`layout`]: packed batches in blocks of tokens, features as rows;
 //! - [`lanes`]: the instruction sets;
-//! - [`linear`]: linear layers on packed weights, which do nearly all of the work, and [`int8`],
-//!   the same in bytes;
+//! - [`linear`]: linear layers on packed weights, which do nearly all of the work; [`int8`], the
+//!   same in bytes; [`halves`], by the tiles of [`amx`];
 //! - [`attention`] and [`math`]: the rest;
 //! - [`shares`]: who does which part.
 //!
@@ -12,7 +12,9 @@
 //! and two parallel steps a layer are all the threads have to wait for each other. A batch with too
 //! few blocks for that (one text) is split by features instead.
 
+mod amx;
 mod attention;
+mod halves;
 mod int8;
 mod lanes;
 mod layout;
@@ -26,11 +28,12 @@ mod tests;
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
+use amx::Tiles;
 use attention::{Projected, Room, attend};
-use int8::Bytes;
 use lanes::{Isa, Lanes};
 use layout::{Gather, Sequence, WIDTH, columns, pieces, place, rows, width_of, with_width};
 pub(super) use linear::Linear;
+use linear::Packed;
 pub(super) use math::Activation;
 use math::layer_norm;
 use shares::{Blocks, Next};
@@ -83,7 +86,7 @@ struct Buffers {
     wide: Vec<f32>,
     qkv: Vec<f32>,
     attended: Vec<f32>,
-    bytes: Vec<Bytes>,
+    packed: Vec<Packed>,
 }
 
 /// Room for what a thread does by itself.
@@ -93,7 +96,7 @@ struct Own {
     context: Vec<f32>,
     y: Vec<f32>,
     wide: Vec<f32>,
-    bytes: Bytes,
+    packed: Packed,
 }
 
 thread_local! {
@@ -114,8 +117,8 @@ impl Engine {
     }
 
     /// The instruction set that it runs on.
-    pub(super) const fn isa(&self) -> &'static str {
-        self.isa.name()
+    pub(super) fn isa(&self) -> &'static str {
+        if Tiles::detect().is_some() { "amx" } else { self.isa.name() }
     }
 
     /// The threads that it runs on.
@@ -165,12 +168,12 @@ impl Engine {
         };
         let mut sequences = place(lengths, self.hidden);
         let mut tokens: usize = lengths.iter().sum();
-        let Buffers { x, context, y, wide, qkv, attended, bytes } = buffers;
+        let Buffers { x, context, y, wide, qkv, attended, packed } = buffers;
         let mut x = sized(x, rows(self.hidden) * columns(tokens));
         let qkv = sized(qkv, first.qkv.rows() * columns(tokens));
         self.look_up(l, x, tokens, norm, embed);
         let from = Blocks { x, rows: rows(self.hidden) };
-        self.split(l, &first.qkv, from, bytes, qkv, Next::Nothing);
+        self.split(l, &first.qkv, from, packed, qkv, Next::Nothing);
         for (at, layer) in self.layers.iter().enumerate() {
             let answers = if first_only && at == last {
                 place(&vec![1; lengths.len()], self.hidden)
@@ -190,10 +193,10 @@ impl Engine {
             if tokens.div_ceil(WIDTH) >= BLOCKS_A_THREAD * self.team.threads() {
                 self.by_blocks(l, layer, next, gather, x, qkv);
             } else {
-                self.by_features(l, layer, gather, x, (context, y, wide, bytes));
+                self.by_features(l, layer, gather, x, (context, y, wide, packed));
                 if let Some(next) = next {
                     let from = Blocks { x, rows: rows(self.hidden) };
-                    self.split(l, next, from, bytes, qkv, Next::Nothing);
+                    self.split(l, next, from, packed, qkv, Next::Nothing);
                 }
             }
         }

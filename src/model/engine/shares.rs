@@ -1,9 +1,8 @@
 //! Work that is shared out among threads: by blocks where there are many, else by features.
 
-use super::int8::Bytes;
 use super::lanes::Lanes;
 use super::layout::{Gather, WIDTH, rows, with_width};
-use super::linear::{self, Input, Linear, Then};
+use super::linear::{self, Input, Linear, Packed, Then};
 use super::math::{Activation, layer_norm};
 use super::{Engine, Layer, Norm, Own, sized, with_own};
 
@@ -44,23 +43,23 @@ impl Engine {
         self.team.each(blocks.enumerate().collect(), |(at, (x, qkv))| {
             with_own(|own| {
                 let width = x.len() / rows;
-                let Own { context, y, wide, bytes, .. } = own;
+                let Own { context, y, wide, packed, .. } = own;
                 let (context, y) = (sized(context, x.len()), sized(y, x.len()));
                 let wide = sized(wide, layer.up.rows() * width);
                 gather.block(at, width, context);
                 with_width!(width, W => l.run(
                     #[inline(always)]
                     || {
-                        layer.out.apply_all::<L, W>(l, context, bytes, y, Then::Add(x));
+                        layer.out.apply_all::<L, W>(l, context, packed, y, Then::Add(x));
                         let Norm { gamma, beta } = &layer.out_norm;
                         layer_norm::<L, W>(l, y, gamma, beta, self.eps);
                         let activate = Then::Activate(self.activation);
-                        layer.up.apply_all::<L, W>(l, y, bytes, wide, activate);
-                        layer.down.apply_all::<L, W>(l, wide, bytes, x, Then::Add(y));
+                        layer.up.apply_all::<L, W>(l, y, packed, wide, activate);
+                        layer.down.apply_all::<L, W>(l, wide, packed, x, Then::Add(y));
                         let Norm { gamma, beta } = &layer.down_norm;
                         layer_norm::<L, W>(l, x, gamma, beta, self.eps);
                         if let Some(next) = next {
-                            next.apply_all::<L, W>(l, x, bytes, qkv, Then::Done);
+                            next.apply_all::<L, W>(l, x, packed, qkv, Then::Done);
                         }
                     },
                 ));
@@ -75,28 +74,28 @@ impl Engine {
         layer: &Layer,
         gather: Gather<'_>,
         x: &mut [f32],
-        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>, &mut Vec<Bytes>),
+        room: (&mut Vec<f32>, &mut Vec<f32>, &mut Vec<f32>, &mut Vec<Packed>),
     ) {
         let rows = rows(self.hidden);
-        let (context, y, wide, bytes) = room;
+        let (context, y, wide, packed) = room;
         let y = sized(y, x.len());
         let wide = sized(wide, x.len() / rows * layer.up.rows());
         let context = sized(context, x.len());
         for (at, block) in context.chunks_mut(WIDTH * rows).enumerate() {
             gather.block(at, block.len() / rows, block);
         }
-        self.split(l, &layer.out, Blocks { x: context, rows }, bytes, y, Next::Add(x));
+        self.split(l, &layer.out, Blocks { x: context, rows }, packed, y, Next::Add(x));
         y.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.out_norm));
         self.split(
             l,
             &layer.up,
             Blocks { x: y, rows },
-            bytes,
+            packed,
             wide,
             Next::Activate(self.activation),
         );
         let from = Blocks { x: wide, rows: layer.up.rows() };
-        self.split(l, &layer.down, from, bytes, x, Next::Add(y));
+        self.split(l, &layer.down, from, packed, x, Next::Add(y));
         x.chunks_mut(WIDTH * rows).for_each(|block| self.norm(l, block, &layer.down_norm));
     }
 
@@ -106,22 +105,22 @@ impl Engine {
         l: L,
         linear: &Linear,
         from: Blocks<'_>,
-        bytes: &mut Vec<Bytes>,
+        packed: &mut Vec<Packed>,
         out: &mut [f32],
         next: Next<'_>,
     ) {
         let Blocks { x, rows: x_rows } = from;
         let rows = linear.rows();
         let blocks = out.len().div_ceil(WIDTH * rows);
-        if bytes.len() < blocks {
-            bytes.resize_with(blocks, Bytes::default);
+        if packed.len() < blocks {
+            packed.resize_with(blocks, Packed::default);
         }
-        if let Some(inputs) = linear.wants_bytes() {
-            let items = x.chunks(WIDTH * x_rows).zip(bytes.iter_mut()).take(blocks).collect();
-            self.team.each(items, |(x, bytes)| {
+        if linear.wants_packed() {
+            let items = x.chunks(WIDTH * x_rows).zip(packed.iter_mut()).take(blocks).collect();
+            self.team.each(items, |(x, packed)| {
                 with_width!(x.len() / x_rows, W => l.run(
                     #[inline(always)]
-                    || bytes.take::<L, W>(l, x, inputs),
+                    || linear.pack::<L, W>(l, x, packed),
                 ));
             });
         }
@@ -137,7 +136,7 @@ impl Engine {
         }
         self.team.each(items, |(at, first, width, out)| {
             let x = &x[at * WIDTH * x_rows..][..width * x_rows];
-            let input = Input { x, bytes: &bytes[at] };
+            let input = Input { x, packed: &packed[at] };
             let then = match next {
                 Next::Nothing => Then::Done,
                 Next::Add(other) => Then::Add(&other[at * WIDTH * rows..][..width * rows]),

@@ -56,7 +56,7 @@ fn applied<L: Lanes, const W: usize>(
     out: &mut [f32],
     then: Then<'_>,
 ) {
-    linear.apply_all::<L, W>(l, x, &mut Bytes::default(), out, then);
+    linear.apply_all::<L, W>(l, x, &mut Packed::default(), out, then);
 }
 
 /// erf by its Taylor series in `f64`, good to 1e-12 for |x| < 4.
@@ -140,10 +140,12 @@ proptest! {
         let mut random = random(seed);
         let weights: Vec<f32> = (0..inputs * outputs).map(|_| random()).collect();
         let bias: Vec<f32> = (0..outputs).map(|_| random()).collect();
-        let linear = Linear::new(&weights, &bias, inputs, Precision::F32);
-        let x: Vec<f32> = (0..rows(inputs) * 32).map(|_| random()).collect();
-        let residual: Vec<f32> = (0..linear.rows() * 32).map(|_| random()).collect();
-        for isa in Isa::all() {
+        let mut x: Vec<f32> = (0..rows(inputs) * 32).map(|_| random()).collect();
+        // What is beyond the inputs changes nothing.
+        x[inputs * 32..].fill(f32::NAN);
+        let residual: Vec<f32> = (0..rows(outputs) * 32).map(|_| random()).collect();
+        for (isa, tiles) in with_and_without_tiles() {
+            let linear = Linear::for_tiles(&weights, &bias, inputs, Precision::F32, tiles);
             let mut wide = vec![f32::NAN; linear.rows() * 32];
             on_each!(isa, l => applied::<_, 32>(l, &linear, &x, &mut wide, Then::Add(&residual)));
             let mut half = vec![f32::NAN; linear.rows() * 16];
@@ -173,11 +175,11 @@ proptest! {
         let mut random = random(seed);
         let weights: Vec<f32> = (0..inputs * outputs).map(|_| random()).collect();
         let bias: Vec<f32> = (0..outputs).map(|_| random()).collect();
-        let linear = Linear::new(&weights, &bias, inputs, Precision::Int8);
         let mut x: Vec<f32> = (0..rows(inputs) * 32).map(|_| random()).collect();
         // What is beyond the inputs changes nothing.
         x[inputs * 32..].fill(1e9);
-        for isa in Isa::all() {
+        for (isa, tiles) in with_and_without_tiles() {
+            let linear = Linear::for_tiles(&weights, &bias, inputs, Precision::Int8, tiles);
             let mut found = vec![f32::NAN; linear.rows() * 32];
             on_each!(isa, l => applied::<_, 32>(l, &linear, &x, &mut found, Then::Done));
             for column in 0..32 {
@@ -207,10 +209,10 @@ fn bytes_cost_little_and_every_instruction_set_agrees() {
         }
     };
     for lengths in [vec![1], vec![13, 32, 1, 50], (1..40).collect()] {
-        let (exact, norm) = engine(40, 5, 2, Precision::F32);
+        let (exact, norm) = engine(40, 5, 2, Precision::F32, None);
         let exact = exact.run(&lengths, &norm, false, embed);
-        let (mut bytes, _) = engine(40, 5, 2, Precision::Int8);
-        for isa in Isa::all() {
+        for (isa, tiles) in with_and_without_tiles() {
+            let (mut bytes, _) = engine(40, 5, 2, Precision::Int8, tiles);
             bytes.isa = isa;
             let found = bytes.run(&lengths, &norm, false, embed);
             for (found, exact) in found.iter().zip(&exact) {
@@ -232,7 +234,19 @@ fn random(seed: u32) -> impl FnMut() -> f32 {
     }
 }
 
-fn engine(hidden: usize, heads: usize, threads: usize, precision: Precision) -> (Engine, Norm) {
+/// Every instruction set, and once more with products by tiles where there are any.
+fn with_and_without_tiles() -> Vec<(Isa, Option<Tiles>)> {
+    let tiles = Tiles::detect().map(|tiles| (Isa::all()[0], Some(tiles)));
+    Isa::all().into_iter().map(|isa| (isa, None)).chain(tiles).collect()
+}
+
+fn engine(
+    hidden: usize,
+    heads: usize,
+    threads: usize,
+    precision: Precision,
+    tiles: Option<Tiles>,
+) -> (Engine, Norm) {
     let mut random = random(5);
     let mut some = |n: usize, scale: f32| (0..n).map(|_| scale * random()).collect::<Vec<_>>();
     let mut norm = || {
@@ -241,7 +255,8 @@ fn engine(hidden: usize, heads: usize, threads: usize, precision: Precision) -> 
     };
     let norms: Vec<Norm> = (0..7).map(|_| norm()).collect();
     let mut linear = |outputs: usize, inputs: usize| {
-        Linear::new(&some(outputs * inputs, 0.3), &some(outputs, 0.3), inputs, precision)
+        let (weights, bias) = (some(outputs * inputs, 0.3), some(outputs, 0.3));
+        Linear::for_tiles(&weights, &bias, inputs, precision, tiles)
     };
     let mut norms = norms.into_iter();
     let mut next = || norms.next().unwrap();
@@ -266,8 +281,9 @@ fn every_instruction_set_and_number_of_threads_computes_the_same() {
             for first_only in [false, true] {
                 let mut expected: Option<Vec<Vec<f32>>> = None;
                 for threads in [1, 3] {
-                    let (mut engine, norm) = engine(hidden, heads, threads, Precision::F32);
-                    for isa in Isa::all() {
+                    for (isa, tiles) in with_and_without_tiles() {
+                        let (mut engine, norm) =
+                            engine(hidden, heads, threads, Precision::F32, tiles);
                         engine.isa = isa;
                         let embed = |at: usize, out: &mut [f32]| {
                             for (d, value) in out.iter_mut().enumerate() {

@@ -187,3 +187,20 @@ async fn the_next_answer_rests_on_the_new_words() {
         (&Value::Null, &json!("no_labels"))
     );
 }
+
+/// Together they are more than may wait for the encoder at once.
+#[tokio::test]
+async fn a_taxonomy_of_long_examples_is_read_in_turns() {
+    let desk = Desk::new().await;
+    let long =
+        |n: usize| format!("{n} {}", "the giraffe in the foyer is hungry again ".repeat(150));
+    let examples: Vec<String> = (0..24).map(long).collect();
+    let taxonomy = json!({
+        "name": "zoo",
+        "teams": [{"label": "Keepers"}],
+        "categories": [{"label": "Feeding", "team": "Keepers", "examples": examples}],
+    });
+    put(&desk, &[], &taxonomy).await.ok();
+    let answer = desk.triage(json!({"subject": "a hungry giraffe"})).await;
+    assert_eq!(answer["category"]["label"], "Feeding");
+}

@@ -11,6 +11,9 @@ use crate::app::{self, App};
 use crate::domain::WorkspaceId;
 use crate::triage::ReindexReport;
 
+/// One failure in so many tickets is too much for an encoder to take over.
+const MOST_FAILURES: u64 = 10;
+
 /// Bring the index in step with the database, while it is in use.
 ///
 /// Embeds every ticket that the configured encoder has not read (after model.name was changed, all
@@ -34,11 +37,18 @@ pub(super) async fn run(common: &Common, _: ReindexArgs) -> Result<()> {
         ))?;
         if report.failed > 0 {
             say(&format!(
-                "{workspace}: the encoder failed on {} tickets, which search does not find; the \
-                 log names them",
+                "{workspace}: the encoder failed on {} tickets, which search does not find as they \
+                 are now; the log names them",
                 report.failed
             ));
         }
+        // Few are the tickets' fault, many the encoder's.
+        anyhow::ensure!(
+            report.failed * MOST_FAILURES < tickets.max(MOST_FAILURES),
+            "{workspace}: the encoder failed on {} of {tickets} tickets; what another encoder has \
+             written stays in use",
+            report.failed
+        );
         if report.embedded > 0 {
             anew.push(workspace);
         }

@@ -6,6 +6,9 @@ use super::jsonl::kind;
 use super::row::timestamp;
 use crate::domain::Message;
 
+/// What an author is known by, where there is more than a name.
+const NAMES: [&str; 3] = ["name", "email", "id"];
+
 /// Reads `[{"author", "at", "text"}]`, or a list of texts. Only the text has to be there; a time
 /// that cannot be read is none.
 pub(super) fn messages(value: &Value) -> Result<Vec<Message>, String> {
@@ -28,12 +31,33 @@ fn read(value: &Value) -> Result<Message, String> {
                 Some(other) => return Err(format!("its text is {}", kind(other))),
                 None => return Err("it has no text".to_owned()),
             };
-            let noted = |name| fields.get(name).and_then(Value::as_str).map(str::trim);
-            let author = noted("author").filter(|author| !author.is_empty());
-            let at = noted("at").and_then(timestamp);
-            Ok(Message { author: author.map(str::to_owned), at, text })
+            let at = fields.get("at").and_then(Value::as_str).and_then(timestamp);
+            Ok(Message { author: author(fields.get("author"))?, at, text })
         }
         other => Err(format!("it is {}", kind(other))),
+    }
+}
+
+/// Who wrote it, if anybody is named. A person whose name is not understood is no reason to keep
+/// what they wrote without it: it could not be found again when they are to be erased.
+fn author(value: Option<&Value>) -> Result<Option<String>, String> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => {
+            Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()))
+        }
+        Some(Value::Number(id)) => Ok(Some(id.to_string())),
+        Some(Value::Object(person)) => {
+            let mut named = NAMES.iter().filter_map(|name| match person.get(*name) {
+                Some(value @ (Value::String(_) | Value::Number(_))) => {
+                    author(Some(value)).transpose()
+                }
+                _ => None,
+            });
+            let unnamed = || format!("its author has none of {}", NAMES.join(", "));
+            named.next().unwrap_or_else(|| Err(unnamed())).map(Some)
+        }
+        Some(other) => Err(format!("its author is {}", kind(other))),
     }
 }
 
@@ -48,14 +72,17 @@ mod tests {
         let thread = json!([
             "Hello",
             {"text": "Still down", "author": " Ann ", "at": "2025-03-04 09:15", "id": 7, "public": true},
-            {"text": "", "author": {"name": "Ann"}, "at": "yesterday"},
+            {"text": "", "author": null, "at": "yesterday"},
+            {"text": "", "author": {"id": 7, "name": "Ann"}},
+            {"text": "", "author": 4711},
         ]);
         let read = messages(&thread).unwrap();
         let texts: Vec<&str> = read.iter().map(|m| m.text.as_str()).collect();
-        assert_eq!(texts, ["Hello", "Still down", ""]);
-        assert_eq!(read[1].author.as_deref(), Some("Ann"));
+        assert_eq!(texts, ["Hello", "Still down", "", "", ""]);
+        let authors: Vec<Option<&str>> = read.iter().map(|m| m.author.as_deref()).collect();
+        assert_eq!(authors, [None, Some("Ann"), None, Some("Ann"), Some("4711")]);
         assert_eq!(read[1].at.map(|t| t.to_string()).as_deref(), Some("2025-03-04T09:15:00Z"));
-        assert_eq!((&read[2].author, read[2].at), (&None, None));
+        assert_eq!(read[2].at, None);
     }
 
     #[test]
@@ -65,6 +92,11 @@ mod tests {
             (json!([{"text": "a"}, {"body": "b"}]), "message 2: it has no text"),
             (json!([{"text": null}]), "message 1: its text is null"),
             (json!([3]), "message 1: it is a number"),
+            (json!([{"text": "a", "author": true}]), "message 1: its author is true or false"),
+            (
+                json!([{"text": "a", "author": {"n": "Ann"}}]),
+                "its author has none of name, email, id",
+            ),
         ] {
             let error = messages(&thread).unwrap_err();
             assert!(error.ends_with(complaint), "{error}");

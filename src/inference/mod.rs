@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinError;
 
 use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer};
 use memory::{Memory, key};
@@ -61,7 +62,7 @@ pub enum InferenceError {
     /// The service is shutting down.
     #[error("the encoder has stopped")]
     Stopped,
-    /// What cleans and redacts texts gave up on this very one.
+    /// What cleans, redacts or tokenizes texts gave up on this very one.
     #[error("the text could not be read")]
     Unreadable,
     /// The text could not be tokenized.
@@ -73,6 +74,11 @@ pub enum InferenceError {
 }
 
 impl InferenceError {
+    /// Whose fault it is that a text was not read on another thread.
+    pub(crate) fn given_up(error: &JoinError) -> Self {
+        if error.is_panic() { Self::Unreadable } else { Self::Stopped }
+    }
+
     /// Whether the text itself is to blame, so that it will not help to ask again.
     pub fn is_the_texts(&self) -> bool {
         match self {
@@ -158,7 +164,7 @@ impl Inference {
         let tokenizer = Arc::clone(&self.shared.tokenizer);
         // The permit goes with the work: a caller that leaves gives it back only when the work ends.
         let tokenize = tokio::task::spawn_blocking(move || (tokenizer.windows(&text), permit));
-        let (windows, _permit) = tokenize.await.map_err(|_| InferenceError::Stopped)?;
+        let (windows, _permit) = tokenize.await.map_err(|e| InferenceError::given_up(&e))?;
         let windows = windows?;
         let (truncated, tokens) = (windows.truncated, windows.tokens());
         let (reply, answer) = oneshot::channel();

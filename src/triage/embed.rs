@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
-use tokio::task::JoinError;
 
 use super::{NEIGHBOURS, Triage, TriageError, similar};
 use crate::domain::{Degraded, Neighbour, Ranking, Similar, TicketId, TicketText, WorkspaceId};
@@ -44,11 +43,6 @@ impl Read {
             truncated: cleaned.truncated,
         }
     }
-}
-
-/// Whose fault it is that a text was not read on another thread.
-fn given_up(error: &JoinError) -> InferenceError {
-    if error.is_panic() { InferenceError::Unreadable } else { InferenceError::Stopped }
 }
 
 /// How many bytes there are to read.
@@ -93,7 +87,7 @@ impl Triage {
         }
         let text = text.clone();
         let work = tokio::task::spawn_blocking(move || Read::of(&text, &rules));
-        Ok(work.await.map_err(|error| given_up(&error))?)
+        Ok(work.await.map_err(|error| InferenceError::given_up(&error))?)
     }
 
     /// Takes out of a resolution what must not be shown to others.
@@ -105,7 +99,7 @@ impl Triage {
         let rules = self.rules(workspace).await?;
         let text = text.to_owned();
         let work = tokio::task::spawn_blocking(move || rules.redact(&text).into_owned());
-        Ok(work.await.map_err(|error| given_up(&error))?)
+        Ok(work.await.map_err(|error| InferenceError::given_up(&error))?)
     }
 
     /// The workspace's rules, compiled once for each change of its settings.

@@ -47,7 +47,8 @@ pub enum LeftOut {
     /// Its ticket is in the file more than once.
     #[error("the same ticket comes again further down; the last one counts")]
     Repeated,
-    /// The encoder, or what prepares texts for it, failed on this very row.
+    /// The encoder, or what prepares texts for it, failed on this very row. Of a ticket that is in
+    /// the file more than once the last row counts all the same.
     #[error("{0}")]
     Failed(String),
 }
@@ -56,6 +57,9 @@ pub enum LeftOut {
 /// again goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    /// It failed on all that was new, so it is hardly the rows' fault.
+    #[error("none of the {0} rows could be embedded; the first: {1}")]
+    AllFailed(usize, LeftOut),
     /// A row has no name in its source system, so a second import could not find it again.
     #[error("row {0} has no source id")]
     NoSource(usize),
@@ -79,7 +83,7 @@ impl Triage {
     /// stays as the built-in taxonomy has it.
     ///
     /// # Errors
-    /// The store or the encoder failed.
+    /// The store or the encoder failed, or the encoder failed on every row for itself.
     pub async fn import(
         &self,
         workspace: &WorkspaceId,
@@ -125,6 +129,13 @@ impl Triage {
             report.imported += written.len();
             self.write_rows(workspace, written).await?;
             progress.advance(batch.len());
+        }
+        let mut failed =
+            report.left_out.iter().filter(|(_, why)| matches!(why, LeftOut::Failed(_)));
+        if report.imported + report.unchanged == 0
+            && let Some((_, first)) = failed.next()
+        {
+            return Err(ImportError::AllFailed(1 + failed.count(), first.clone()));
         }
         self.learning.look_again();
         Ok(report)

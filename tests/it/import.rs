@@ -6,9 +6,11 @@ use deskhand::domain::{Outcome, WorkspaceId};
 use deskhand::inference::Inference;
 use deskhand::model::{Encoder, Tokenizer};
 use deskhand::store::{Counts, Records, SqlStore};
-use deskhand::triage::LeftOut;
+use deskhand::triage::{ImportError, LeftOut};
 
-use crate::support::{Desk, Setup, deskhand, manifest, resolved, small_history, weights};
+use crate::support::{
+    Desk, NoProgress, Setup, deskhand, manifest, resolved, small_history, weights,
+};
 
 async fn counts(data: &Path) -> Counts {
     let store = SqlStore::open_folder(data).await.unwrap();
@@ -142,6 +144,10 @@ async fn a_row_that_the_encoder_fails_on_is_left_out_alone() {
     };
     assert_eq!(*position, at);
     assert!(reason.contains("99999"), "{reason}");
+    // Of nothing but such rows none is "left out": it is not theirs alone, then.
+    let zebras = [resolved("T-51", "zebra", "Animals", "x"), resolved("T-52", " ", "x", "y")];
+    let all = desk.triage.import(&desk.workspace, &zebras, None, &NoProgress).await;
+    assert!(matches!(all, Err(ImportError::AllFailed(1, LeftOut::Failed(_)))), "{all:?}");
     // It is tried again, and the others are not.
     let again = desk.import(&rows).await;
     assert_eq!((again.imported, again.unchanged, again.left_out), (0, count, report.left_out));

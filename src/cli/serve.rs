@@ -93,8 +93,9 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<()> {
             triage.import_articles(&caller, sample::articles()?).await?;
             if triage.store().counts(&workspace).await?.suggestions == 0 {
                 // Last, so that all of the history answers them.
-                for ticket in sample::waiting() {
-                    triage.triage(&workspace, ticket, Receipt::none()).await?;
+                let waiting = sample::waiting();
+                for answer in triage.triage_batch(&workspace, waiting, Receipt::none()).await? {
+                    answer?;
                 }
             }
             anyhow::Ok(report)

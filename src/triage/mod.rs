@@ -32,14 +32,14 @@ mod vote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::domain::{
     Clock, Decision, Degraded, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
 use crate::index::{Both, ExternalIndex, TicketIndex};
-use crate::inference::{Inference, Lane};
+use crate::inference::{Inference, InferenceError, Lane};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::{Terms, UNDETERMINED};
@@ -68,6 +68,8 @@ pub use uploads::Upload;
 const NEIGHBOURS: usize = 20;
 /// Neighbours that an answer shows.
 const SHOWN: usize = 5;
+/// How long a start waits for a busy encoder before it asks again.
+const BUSY: Duration = Duration::from_millis(200);
 /// The taxonomy of a desk that has neither history nor labels of its own.
 const DEFAULT_TAXONOMY: &str = include_str!("../../models/taxonomy/default.toml");
 
@@ -398,13 +400,22 @@ impl Triage {
         Ok(Assessment { suggestion, known, vector, terms, subject, taxonomy_version })
     }
 
-    /// Prepares what the first answers need, so that they are as fast as later ones.
+    /// Prepares what the first answers need, so that they are as fast as later ones. Where the
+    /// encoder is busy, it waits: nobody is told to come back to a service that is starting.
     ///
     /// # Errors
-    /// As [`Triage::triage`].
+    /// The encoder or the store failed.
     pub async fn warm_up(&self, workspace: &WorkspaceId) -> Result<(), TriageError> {
         let state = self.parts.store.desk_state(workspace, None).await?;
-        self.prototypes(workspace, state.taxonomy).await?;
+        loop {
+            match self.prototypes(workspace, state.taxonomy).await {
+                // What is embedded already is remembered, so each turn gets further.
+                Err(TriageError::Inference(InferenceError::Overloaded)) => {
+                    tokio::time::sleep(BUSY).await;
+                }
+                made => break made.map(drop)?,
+            }
+        }
         self.bundles.active(workspace, &state.settings).await;
         // A search for nothing in particular loads the index.
         if let Err(error) = self.parts.index.search(workspace, &[0.0; 1], 0, None).await {

@@ -1,8 +1,10 @@
 //! `/v1/taxonomy`: a desk's labels, and what becomes of tickets when they change.
 
+use deskhand::inference::{Inference, InferenceError, Lane};
+use deskhand::triage::TriageError;
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Reply, small_history};
+use crate::support::{Desk, Reply, Setup, load, small_history};
 
 async fn put(desk: &Desk, headers: &[(&str, &str)], taxonomy: &Value) -> Reply {
     desk.ask("PUT", "/v1/taxonomy", headers, taxonomy).await
@@ -203,4 +205,22 @@ async fn a_taxonomy_of_long_examples_is_read_in_turns() {
     put(&desk, &[], &taxonomy).await.ok();
     let answer = desk.triage(json!({"subject": "a hungry giraffe"})).await;
     assert_eq!(answer["category"]["label"], "Feeding");
+}
+
+#[tokio::test]
+async fn a_busy_encoder_delays_a_start_and_does_not_prevent_it() {
+    let (encoder, tokenizer) = load();
+    let inference = Some(Inference::start(encoder, tokenizer).unwrap());
+    let desk = Desk::set_up(Setup { inference, ..Setup::default() }).await;
+    let text = |n: usize| format!("{n} {}", "the giraffe in the foyer is hungry again ".repeat(3));
+    let embed = |n| desk.triage.embed(vec![text(n)], Lane::Interactive);
+    // As many as may wait. They take their places before anything else is looked at.
+    let busy = futures_util::future::join_all((0..256).map(embed));
+    let start = async {
+        let refused = embed(256).await;
+        assert!(matches!(refused, Err(TriageError::Inference(InferenceError::Overloaded))));
+        desk.triage.warm_up(&desk.workspace).await
+    };
+    let (_, started) = tokio::join!(busy, start);
+    started.unwrap();
 }

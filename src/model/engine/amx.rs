@@ -39,6 +39,26 @@ mod tiles {
         shapes
     });
 
+    /// Instructions over two panels' weights `a` and `b`, inputs `x`, and results `c` and `d`, with
+    /// the bytes from one of their rows to the next: `line` for weights, `wide` for the others.
+    macro_rules! multiply {
+        (($a:ident, $b:ident, $x:ident, $c:ident, $d:ident, $steps:ident, $W:ident),
+         $($instruction:literal),+ $(,)?) => {
+            asm!(
+                $($instruction),+,
+                a = inout(reg) $a.as_ptr() => _,
+                b = inout(reg) $b.as_ptr() => _,
+                x = inout(reg) $x.as_ptr() => _,
+                c = in(reg) $c.as_mut_ptr(),
+                d = in(reg) $d.as_mut_ptr(),
+                steps = inout(reg) $steps => _,
+                line = in(reg) 64_usize,
+                wide = in(reg) $W * 4,
+                options(nostack)
+            )
+        };
+    }
+
     impl Tiles {
         /// Asks processor and kernel, once.
         pub(in super::super) fn detect() -> Option<Self> {
@@ -79,7 +99,8 @@ mod tiles {
             // uses no tiles of its own.
             unsafe {
                 if W == 32 {
-                    asm!(
+                    multiply!(
+                        (a, b, inputs, c, d, steps, W),
                         "tileloadd tmm0, [{c} + 1*{wide}]",
                         "tileloadd tmm1, [{c} + 1*{wide} + 64]",
                         "tileloadd tmm2, [{d} + 1*{wide}]",
@@ -114,25 +135,17 @@ mod tiles {
                         "tilestored [{c} + 1*{wide} + 64], tmm1",
                         "tilestored [{d} + 1*{wide}], tmm2",
                         "tilestored [{d} + 1*{wide} + 64], tmm3",
-                        a = inout(reg) a.as_ptr() => _,
-                        b = inout(reg) b.as_ptr() => _,
-                        x = inout(reg) inputs.as_ptr() => _,
-                        c = in(reg) c.as_mut_ptr(),
-                        d = in(reg) d.as_mut_ptr(),
-                        steps = inout(reg) steps => _,
-                        line = in(reg) 64_usize,
-                        wide = in(reg) 128_usize,
-                        options(nostack)
                     );
                 } else {
-                    asm!(
-                        "tileloadd tmm0, [{c} + 1*{line}]",
-                        "tileloadd tmm2, [{d} + 1*{line}]",
+                    multiply!(
+                        (a, b, inputs, c, d, steps, W),
+                        "tileloadd tmm0, [{c} + 1*{wide}]",
+                        "tileloadd tmm2, [{d} + 1*{wide}]",
                         "2:",
                         "tileloadd tmm4, [{a} + 1*{line}]",
-                        "tileloadd tmm6, [{x} + 1*{line}]",
+                        "tileloadd tmm6, [{x} + 1*{wide}]",
                         "tileloadd tmm5, [{b} + 1*{line}]",
-                        "tileloadd tmm7, [{x} + 1*{line} + 1024]",
+                        "tileloadd tmm7, [{x} + 1*{wide} + 1024]",
                         "tdpbf16ps tmm0, tmm4, tmm7",
                         "tdpbf16ps tmm2, tmm5, tmm7",
                         "tdpbf16ps tmm0, tmm4, tmm6",
@@ -146,16 +159,8 @@ mod tiles {
                         "add {x}, 2048",
                         "dec {steps}",
                         "jnz 2b",
-                        "tilestored [{c} + 1*{line}], tmm0",
-                        "tilestored [{d} + 1*{line}], tmm2",
-                        a = inout(reg) a.as_ptr() => _,
-                        b = inout(reg) b.as_ptr() => _,
-                        x = inout(reg) inputs.as_ptr() => _,
-                        c = in(reg) c.as_mut_ptr(),
-                        d = in(reg) d.as_mut_ptr(),
-                        steps = inout(reg) steps => _,
-                        line = in(reg) 64_usize,
-                        options(nostack)
+                        "tilestored [{c} + 1*{wide}], tmm0",
+                        "tilestored [{d} + 1*{wide}], tmm2",
                     );
                 }
             }
@@ -179,7 +184,8 @@ mod tiles {
             // SAFETY: as in `add_halves`.
             unsafe {
                 if W == 32 {
-                    asm!(
+                    multiply!(
+                        (a, b, inputs, c, d, steps, W),
                         "tilezero tmm0",
                         "tilezero tmm1",
                         "tilezero tmm2",
@@ -202,23 +208,15 @@ mod tiles {
                         "tilestored [{c} + 1*{wide} + 64], tmm1",
                         "tilestored [{d} + 1*{wide}], tmm2",
                         "tilestored [{d} + 1*{wide} + 64], tmm3",
-                        a = inout(reg) a.as_ptr() => _,
-                        b = inout(reg) b.as_ptr() => _,
-                        x = inout(reg) inputs.as_ptr() => _,
-                        c = in(reg) c.as_mut_ptr(),
-                        d = in(reg) d.as_mut_ptr(),
-                        steps = inout(reg) steps => _,
-                        line = in(reg) 64_usize,
-                        wide = in(reg) 128_usize,
-                        options(nostack)
                     );
                 } else {
-                    asm!(
+                    multiply!(
+                        (a, b, inputs, c, d, steps, W),
                         "tilezero tmm0",
                         "tilezero tmm2",
                         "2:",
                         "tileloadd tmm4, [{a} + 1*{line}]",
-                        "tileloadd tmm6, [{x} + 1*{line}]",
+                        "tileloadd tmm6, [{x} + 1*{wide}]",
                         "tileloadd tmm5, [{b} + 1*{line}]",
                         "tdpbsud tmm0, tmm4, tmm6",
                         "tdpbsud tmm2, tmm5, tmm6",
@@ -227,16 +225,8 @@ mod tiles {
                         "add {x}, 1024",
                         "dec {steps}",
                         "jnz 2b",
-                        "tilestored [{c} + 1*{line}], tmm0",
-                        "tilestored [{d} + 1*{line}], tmm2",
-                        a = inout(reg) a.as_ptr() => _,
-                        b = inout(reg) b.as_ptr() => _,
-                        x = inout(reg) inputs.as_ptr() => _,
-                        c = in(reg) c.as_mut_ptr(),
-                        d = in(reg) d.as_mut_ptr(),
-                        steps = inout(reg) steps => _,
-                        line = in(reg) 64_usize,
-                        options(nostack)
+                        "tilestored [{c} + 1*{wide}], tmm0",
+                        "tilestored [{d} + 1*{wide}], tmm2",
                     );
                 }
             }

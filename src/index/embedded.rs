@@ -9,6 +9,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, RwLock};
@@ -26,12 +28,17 @@ const BATCH: u32 = 4096;
 const SCAN_IN_PLACE: usize = 1 << 20;
 /// Changes that are applied in place, which takes as long.
 const APPLY_IN_PLACE: usize = 32;
+/// A scan that takes this long is most of what an answer costs.
+const SLOW: Duration = Duration::from_millis(50);
+/// Slow scans in a row that are no accident of a busy moment.
+const USUAL: u32 = 16;
 
 /// An exact index over one encoder's vectors, for every workspace of a store.
 pub struct EmbeddedIndex {
     store: Arc<dyn Store>,
     encoder: String,
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
+    pace: Arc<Pace>,
 }
 
 /// What is held of a workspace. Workspaces never wait for each other.
@@ -45,7 +52,7 @@ struct Shelf {
 impl EmbeddedIndex {
     /// An index over the vectors that `encoder` (a fingerprint) wrote. Loads on first use.
     pub fn new(store: Arc<dyn Store>, encoder: String) -> Self {
-        Self { store, encoder, shelves: Mutex::default() }
+        Self { store, encoder, shelves: Mutex::default(), pace: Arc::default() }
     }
 
     /// The workspace's view, up to date with the store.
@@ -77,7 +84,20 @@ impl EmbeddedIndex {
     ) -> Result<[Vec<Neighbour>; N], IndexError> {
         let view = self.view(workspace).await?.read_owned().await;
         let in_place = view.tickets.numbers() <= SCAN_IN_PLACE;
-        let found = run(in_place, move || look_up(&view.tickets)).await?;
+        let pace = Arc::clone(&self.pace);
+        let scan = move || {
+            let start = Instant::now();
+            let found = look_up(&view.tickets);
+            if !in_place && pace.outgrown_by(start.elapsed()) {
+                tracing::warn!(
+                    tickets = view.tickets.len(),
+                    milliseconds = start.elapsed().as_millis(),
+                    "scans of the embedded index take long; index.kind = \"qdrant\" is worth a try"
+                );
+            }
+            found
+        };
+        let found = run(in_place, scan).await?;
         let mut wanted: Vec<(TicketId, f32)> = Vec::new();
         for &(id, cosine, _) in found.iter().flatten() {
             if wanted.iter().all(|w| w.0 != id) {
@@ -92,6 +112,24 @@ impl EmbeddedIndex {
             };
             hits.into_iter().filter_map(show).collect()
         }))
+    }
+}
+
+/// Whether scans are usually slow.
+#[derive(Default)]
+struct Pace {
+    slow_in_a_row: AtomicU32,
+}
+
+impl Pace {
+    /// Notes what a scan took. True when it makes so many slow ones in a row that the index is
+    /// outgrown, once for each such row.
+    fn outgrown_by(&self, took: Duration) -> bool {
+        if took < SLOW {
+            self.slow_in_a_row.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.slow_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == USUAL
     }
 }
 
@@ -188,5 +226,21 @@ impl View {
         if let Err(e) = self.tickets.put(ticket_id, &vector, &terms) {
             tracing::warn!(ticket = %ticket_id, "search leaves a ticket out: {e}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_scan_on_a_busy_machine_does_not_make_an_index_outgrown() {
+        let pace = Pace::default();
+        for _ in 0..100 {
+            assert!(!pace.outgrown_by(SLOW * 3));
+            assert!(!pace.outgrown_by(SLOW / 2));
+        }
+        let said = (0..100).filter(|_| pace.outgrown_by(SLOW)).count();
+        assert_eq!(said, 1, "it is said once, not with every search");
     }
 }

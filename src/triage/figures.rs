@@ -1,17 +1,11 @@
-//! What is counted of every answer, and when the embedded index is outgrown.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! What is counted of every answer.
 
 use metrics::{counter, histogram};
 
 use crate::domain::{Decision, LabelDecision, Timings};
 
-/// A search that takes this long, in milliseconds, is most of what an answer costs.
-const OUTGROWN: f32 = 50.0;
-
 /// Counts an answer. Labels are stages and decisions, so their number is bounded.
 pub(super) fn count(timings: &Timings, category: &LabelDecision) {
-    static SAID: AtomicBool = AtomicBool::new(false);
     let stages = [
         ("clean", timings.clean),
         ("embed", timings.embed),
@@ -28,12 +22,4 @@ pub(super) fn count(timings: &Timings, category: &LabelDecision) {
         Decision::Abstain => "abstain",
     };
     counter!("deskhand_suggestions_total", "decision" => decision).increment(1);
-    if timings.search > OUTGROWN && !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            milliseconds = timings.search,
-            "a similarity search took long; if that is usual (see the search stage of \
-             deskhand_triage_stage_duration_seconds), the index is outgrown and index.kind = \
-             \"qdrant\" is worth a try"
-        );
-    }
 }

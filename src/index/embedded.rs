@@ -136,8 +136,8 @@ impl Pace {
 /// A ticket with its cosine, and what its words are worth beside that.
 type Hit = (TicketId, f32, f32);
 
-fn nearest(tickets: &MemoryIndex, vector: &[f32], k: usize, exclude: Option<TicketId>) -> Vec<Hit> {
-    tickets.nearest(vector, k, exclude).into_iter().map(|(id, score)| (id, score, 0.0)).collect()
+fn without_words(found: Vec<(TicketId, f32)>) -> Vec<Hit> {
+    found.into_iter().map(|(id, cosine)| (id, cosine, 0.0)).collect()
 }
 
 #[async_trait]
@@ -150,8 +150,9 @@ impl TicketIndex for EmbeddedIndex {
         exclude: Option<TicketId>,
     ) -> Result<Vec<Neighbour>, IndexError> {
         let vector = vector.to_vec();
-        let [nearest] =
-            self.find(workspace, move |tickets| [nearest(tickets, &vector, k, exclude)]).await?;
+        let look_up =
+            move |tickets: &MemoryIndex| [without_words(tickets.nearest(&vector, k, exclude))];
+        let [nearest] = self.find(workspace, look_up).await?;
         Ok(nearest)
     }
 
@@ -184,8 +185,8 @@ impl TicketIndex for EmbeddedIndex {
     ) -> Result<Both, IndexError> {
         let (vector, terms) = (vector.to_vec(), terms.clone());
         let look_up = move |tickets: &MemoryIndex| {
-            let similar = tickets.most_similar(&vector, &terms, k, exclude);
-            [nearest(tickets, &vector, k, exclude), similar]
+            let (nearest, similar) = tickets.both(&vector, &terms, k, exclude);
+            [without_words(nearest), similar]
         };
         let [nearest, similar] = self.find(workspace, look_up).await?;
         Ok(Both { nearest, similar })

@@ -79,7 +79,8 @@ impl MemoryIndex {
         k: usize,
         exclude: Option<TicketId>,
     ) -> Vec<(TicketId, f32)> {
-        self.packed.nearest(vector, k, self.row(exclude), |_| 0.0)
+        let [nearest] = self.packed.nearest(vector, k, self.row(exclude), |_| [0.0]);
+        nearest
     }
 
     /// The `k` tickets most like a text by its vector and its words, best first, equals by id: those
@@ -92,12 +93,37 @@ impl MemoryIndex {
         exclude: Option<TicketId>,
     ) -> Vec<(TicketId, f32, f32)> {
         let scores = self.lexical.scores(terms);
-        let by_words = |row: usize| {
-            let slot = self.slots[row];
-            slot.map_or(0.0, |slot| LEXICAL_WEIGHT * scores[slot as usize])
-        };
-        let found = self.packed.nearest(vector, k, self.row(exclude), by_words);
-        let words = |id| self.row(Some(id)).map_or(0.0, by_words);
+        let by_words = |row| self.by_words(&scores, row);
+        let [found] = self.packed.nearest(vector, k, self.row(exclude), |row| [by_words(row)]);
+        self.with_words(found, by_words)
+    }
+
+    /// [`MemoryIndex::nearest`] and [`MemoryIndex::most_similar`], in the time of one of them.
+    pub(super) fn both(
+        &self,
+        vector: &[f32],
+        terms: &Terms,
+        k: usize,
+        exclude: Option<TicketId>,
+    ) -> (Vec<(TicketId, f32)>, Vec<(TicketId, f32, f32)>) {
+        let scores = self.lexical.scores(terms);
+        let by_words = |row| self.by_words(&scores, row);
+        let worth = |row| [0.0, by_words(row)];
+        let [nearest, similar] = self.packed.nearest(vector, k, self.row(exclude), worth);
+        (nearest, self.with_words(similar, by_words))
+    }
+
+    /// What a row's words are worth, by the scores of all.
+    fn by_words(&self, scores: &[f32], row: usize) -> f32 {
+        self.slots[row].map_or(0.0, |slot| LEXICAL_WEIGHT * scores[slot as usize])
+    }
+
+    fn with_words(
+        &self,
+        found: Vec<(TicketId, f32)>,
+        by_words: impl Fn(usize) -> f32,
+    ) -> Vec<(TicketId, f32, f32)> {
+        let words = |id| self.row(Some(id)).map_or(0.0, &by_words);
         found.into_iter().map(|(id, cosine)| (id, cosine, words(id))).collect()
     }
 
@@ -171,7 +197,10 @@ mod tests {
             let nearest = index.nearest(&query, k, exclude).into_iter();
             prop_assert_eq!(nearest.map(|n| (n.0, n.1, 0.0)).collect::<Vec<_>>(), expected(&|_| 0.0));
             let found = index.most_similar(&query, &Terms::of(&words), k, exclude);
-            prop_assert_eq!(found, expected(&by_words));
+            prop_assert_eq!(&found, &expected(&by_words));
+            let (nearest, similar) = index.both(&query, &Terms::of(&words), k, exclude);
+            prop_assert_eq!(nearest, index.nearest(&query, k, exclude));
+            prop_assert_eq!(similar, found);
         }
     }
 

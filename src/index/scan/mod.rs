@@ -81,67 +81,75 @@ impl Packed {
     }
 
     /// The `k` best for the query by their product with it plus what their position is worth, each
-    /// with its product, best first, equals by id. The one at position `skip` is left out. Nothing
-    /// is like a query of another length.
-    pub(super) fn nearest(
+    /// with its product, best first, equals by id. There are `N` such orders, each with a worth of
+    /// its own, because what takes the time is reading the codes, and that is done once. The one at
+    /// position `skip` is left out. Nothing is like a query of another length.
+    pub(super) fn nearest<const N: usize>(
         &self,
         query: &[f32],
         k: usize,
         skip: Option<usize>,
-        worth: impl Fn(usize) -> f32,
-    ) -> Vec<(TicketId, f32)> {
+        worth: impl Fn(usize) -> [f32; N],
+    ) -> [Vec<(TicketId, f32)>; N] {
         if query.len() != self.dimensions {
-            return Vec::new();
+            return [const { Vec::new() }; N];
         }
-        let mut best = Top::new(k.min(self.len()));
-        for (upper, at) in self.candidates(query, best.k, skip, &worth) {
-            // They come by falling bound: from here on none is good enough. Equals are looked at,
-            // because of their ids.
-            if best.worst().is_some_and(|worst| upper < worst) {
-                break;
+        let k = k.min(self.len());
+        let mut order = 0..;
+        self.candidates(query, k, skip, &worth).map(|candidates| {
+            let mut best = Top::new(k);
+            let order = order.next().unwrap_or_default();
+            for (upper, at) in candidates {
+                // They come by falling bound: from here on none is good enough. Equals are looked
+                // at, because of their ids.
+                if best.worst().is_some_and(|worst| upper < worst) {
+                    break;
+                }
+                let row = &self.blocks[at / BLOCK].vectors[at % BLOCK * self.dimensions..];
+                let product = product(query, &row[..self.dimensions]);
+                best.offer(Found { score: product + worth(at)[order], id: self.ids[at], product });
             }
-            let row = &self.blocks[at / BLOCK].vectors[at % BLOCK * self.dimensions..];
-            let product = product(query, &row[..self.dimensions]);
-            best.offer(Found { score: product + worth(at), id: self.ids[at], product });
-        }
-        let found = best.heap.into_sorted_vec();
-        found.into_iter().map(|found| (found.id, found.product)).collect()
+            let found = best.heap.into_sorted_vec();
+            found.into_iter().map(|found| (found.id, found.product)).collect()
+        })
     }
 
-    /// The positions that can be among the `k` nearest, each with a score that it cannot exceed,
-    /// highest first.
-    fn candidates(
+    /// For each order the positions that can be among its `k` nearest, each with a score that it
+    /// cannot exceed, highest first.
+    fn candidates<const N: usize>(
         &self,
         query: &[f32],
         k: usize,
         skip: Option<usize>,
-        worth: impl Fn(usize) -> f32,
-    ) -> Vec<(f32, usize)> {
+        worth: impl Fn(usize) -> [f32; N],
+    ) -> [Vec<(f32, usize)>; N] {
         let query = QueryCode::new(query);
-        let mut certain = Top::new(k);
-        let mut candidates = Vec::new();
+        let mut orders = [(); N].map(|()| (Top::new(k), Vec::new()));
         let mut products = [0; BLOCK];
         let mut rows = self.ids.iter().enumerate();
         for block in &self.blocks {
             code_products(&query.codes, &block.codes, &mut products);
             for ((&product, frame), (at, &id)) in products.iter().zip(&block.frames).zip(&mut rows)
             {
-                // Rounding keeps the order of sums too, so bounds plus the same are bounds.
                 let (lower, upper) = query.bounds(product, *frame);
-                let worth = worth(at);
-                let (lower, upper) = (lower + worth, upper + worth);
-                let possible = certain.worst().is_none_or(|worst| upper >= worst);
-                if possible && Some(at) != skip {
-                    certain.offer(Found { score: lower, id, product: lower });
-                    candidates.push((upper, at));
+                for (worth, (certain, candidates)) in worth(at).into_iter().zip(&mut orders) {
+                    // Rounding keeps the order of sums too, so bounds plus the same are bounds.
+                    let (lower, upper) = (lower + worth, upper + worth);
+                    let possible = certain.worst().is_none_or(|worst| upper >= worst);
+                    if possible && Some(at) != skip {
+                        certain.offer(Found { score: lower, id, product: lower });
+                        candidates.push((upper, at));
+                    }
                 }
             }
         }
-        if let Some(worst) = certain.worst() {
-            candidates.retain(|&(upper, _)| upper >= worst);
-        }
-        candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        candidates
+        orders.map(|(certain, mut candidates)| {
+            if let Some(worst) = certain.worst() {
+                candidates.retain(|&(upper, _)| upper >= worst);
+            }
+            candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+            candidates
+        })
     }
 }
 

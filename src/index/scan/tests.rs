@@ -80,7 +80,10 @@ proptest! {
     ) {
         let query = of.get(&vectors);
         let worth = |at: usize| worth.map_or(0.0, |worth| worth[at % 7]);
-        let found = packed(&vectors).nearest(query, k, skip, worth);
+        let [plain, found] =
+            packed(&vectors).nearest(query, k, skip, |at| [0.0, worth(at)]);
+        let expected = by_brute_force(&vectors, query, k, skip, |_| 0.0);
+        prop_assert_eq!(bits(&plain), bits(&expected));
         let expected = by_brute_force(&vectors, query, k, skip, worth);
         prop_assert_eq!(bits(&found), bits(&expected));
     }
@@ -116,7 +119,7 @@ fn what_is_no_number_hides_nothing_else() {
             .into();
     for query in [[0.8, 0.6], [0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 0.0]] {
         for k in 0..6 {
-            let found = packed(&vectors).nearest(&query, k, None, |_| 0.0);
+            let [found] = packed(&vectors).nearest(&query, k, None, |_| [0.0]);
             let expected = by_brute_force(&vectors, &query, k, None, |_| 0.0);
             assert_eq!(bits(&found), bits(&expected));
         }
@@ -146,10 +149,10 @@ fn the_longest_sum_stays_within_32_bits() {
 fn all_vectors_have_one_length_until_none_is_left() {
     let mut packed = packed(&[vec![1.0, 0.0]]);
     assert_eq!(packed.push(id(9), &[1.0]), Err(OtherLength));
-    assert!(packed.nearest(&[1.0], 1, None, |_| 0.0).is_empty());
+    assert_eq!(packed.nearest(&[1.0], 1, None, |_| [0.0]), [[]]);
     packed.swap_remove(1);
     assert_eq!(packed.len(), 1, "there is no second one to remove");
     packed.swap_remove(0);
     assert_eq!(packed.push(id(9), &[1.0]), Ok(()));
-    assert_eq!(packed.nearest(&[1.0], 5, None, |_| 0.0), [(id(9), 1.0)]);
+    assert_eq!(packed.nearest(&[1.0], 5, None, |_| [0.0]), [[(id(9), 1.0)]]);
 }

@@ -190,7 +190,8 @@ type Indexes = (Arc<dyn TicketIndex>, Option<Arc<dyn ExternalIndex>>);
 fn index(config: &Config, manifest: &Manifest, store: &Arc<dyn Store>) -> Result<Indexes> {
     match config.index.kind {
         IndexKind::Embedded => {
-            let index = EmbeddedIndex::new(Arc::clone(store), manifest.fingerprint());
+            let index =
+                EmbeddedIndex::new(Arc::clone(store), manifest.fingerprint(), manifest.dimensions);
             Ok((Arc::new(index), None))
         }
         IndexKind::Qdrant => {

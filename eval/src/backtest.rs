@@ -266,6 +266,9 @@ impl Data {
             for fault in read.faults.first.iter().take(5) {
                 crate::output::note(&format!("{name}: {fault}"))?;
             }
+            for warning in read.warnings.first.iter().take(5) {
+                crate::output::note(&format!("{name}: {warning}"))?;
+            }
             let before = data.tickets.len();
             let mut fields: BTreeMap<String, usize> = BTreeMap::new();
             for ticket in read.tickets {

@@ -15,8 +15,6 @@ use crate::output::line;
 
 /// Tokens of one forward pass, as when an evaluation embeds its texts.
 const BATCH_TOKENS: usize = 4096;
-/// Longer than any text, so that each is one window.
-const ALL: usize = 1 << 20;
 /// Passes over one text before the clock runs, and those that are timed.
 const SINGLE: (usize, usize) = (20, 200);
 
@@ -49,8 +47,8 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<()> {
     let folder = app::fetcher(&config)?.ensure(&manifest, &Silent).await?;
     let result = tokio::task::spawn_blocking(move || -> Result<_> {
         let encoder = Encoder::load(&manifest, &folder, args.threads as usize)?;
-        let tokenizer = Tokenizer::load(&folder, ALL)?;
-        measure(&encoder, &tokenizer, &texts, args.max_tokens as usize, &manifest.fingerprint())
+        let tokenizer = Tokenizer::load(&folder, args.max_tokens as usize)?;
+        measure(&encoder, &tokenizer, &texts, &manifest.fingerprint())
     });
     let result = result.await??;
     if args.json {
@@ -63,12 +61,11 @@ fn measure(
     encoder: &Encoder,
     tokenizer: &Tokenizer,
     texts: &[String],
-    max_tokens: usize,
     fingerprint: &str,
 ) -> Result<serde_json::Value> {
     let all = |texts: &[String]| -> Result<Vec<usize>> {
-        let sequences = encoder.share_out(texts, |text| tokenize(tokenizer, text, max_tokens));
-        let sequences = sequences.into_iter().collect::<Result<Vec<_>>>()?;
+        let sequences = encoder.share_out(texts, |text| tokenizer.beginning(text));
+        let sequences = sequences.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut rest = sequences.as_slice();
         while !rest.is_empty() {
             let mut tokens = 0;
@@ -91,7 +88,7 @@ fn measure(
 
     let mut by_length: Vec<usize> = (0..texts.len()).collect();
     by_length.sort_by_key(|&at| lengths[at]);
-    let median = tokenize(tokenizer, &texts[by_length[texts.len() / 2]], max_tokens)?;
+    let median = tokenizer.beginning(&texts[by_length[texts.len() / 2]])?;
     let mut times = Vec::with_capacity(SINGLE.1);
     for pass in 0..SINGLE.0 + SINGLE.1 {
         let start = Instant::now();
@@ -117,16 +114,6 @@ fn measure(
 
 fn round(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
-}
-
-/// A text's tokens, the last special one included however much is cut off.
-fn tokenize(tokenizer: &Tokenizer, text: &str, max_tokens: usize) -> Result<Vec<u32>> {
-    let mut tokens = tokenizer.windows(text)?.windows.swap_remove(0);
-    if let (true, Some(&last)) = (tokens.len() > max_tokens, tokens.last()) {
-        tokens.truncate(max_tokens - 1);
-        tokens.push(last);
-    }
-    Ok(tokens)
 }
 
 #[derive(Deserialize)]

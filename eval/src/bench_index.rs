@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let before = resident_megabytes();
     let start = Instant::now();
     let store = Arc::new(SqlStore::open_folder(folder).await?);
-    let index = EmbeddedIndex::new(store.clone(), ENCODER.to_owned());
+    let index = EmbeddedIndex::new(store.clone(), ENCODER.to_owned(), DIMENSIONS);
     let count = index.count(&searched).await?;
     let load_seconds = start.elapsed().as_secs_f64();
     let after = resident_megabytes();

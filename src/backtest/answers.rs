@@ -87,8 +87,7 @@ pub fn answers(
         ..Answers::default()
     };
     for prediction in predictions(data, labels, model, &known, &parts.score, &memory) {
-        let (top, sure) = (prediction.top, prediction.confidence());
-        answers.applied.push(std::array::from_fn(|at| promises[at].applies(top, sure)));
+        answers.applied.push(std::array::from_fn(|at| model.applies(&promises[at], &prediction)));
         let start = answers.probabilities.len();
         answers.probabilities.resize(start + answers.classes, 0.0);
         for (class, probability) in prediction.probabilities.iter().enumerate() {

@@ -140,9 +140,12 @@ impl Plan {
             Ok(None)
         };
         let by_time = match by_time {
-            // All came in at once, or most of them last: that is no order to go by.
+            // All came in at once, or most of them last, or first: that is no order to go by.
             Err(SplitError::NoOrder { .. }) => None,
             Ok(Some(split)) if split.test.len() > split.train.len() => None,
+            Ok(Some(split)) if (split.test.len() as f64) < TEST_SHARE * rows.len() as f64 / 2.0 => {
+                None
+            }
             by_time => by_time?,
         };
         let (split, how) = if let Some(split) = by_time {

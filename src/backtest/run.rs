@@ -228,7 +228,7 @@ impl Pool {
         for (slot, target) in TARGETS.into_iter().enumerate() {
             let promise = model.promises().at(target);
             for (row, p) in parts.score.iter().zip(&predictions) {
-                if promise.applies(p.top, p.confidence()) {
+                if model.applies(&promise, p) {
                     self.applied[slot].0 += 1;
                     self.applied[slot].1 += usize::from(known.labels[p.top] == labels[*row]);
                 }

@@ -63,7 +63,7 @@ impl Calibrator {
     }
 }
 
-/// Makes the likeliest class's probability another one, but not less than any other's; the others
+/// Makes the likeliest class's probability another one, but more than any other's; the others
 /// share the rest in the proportion that they had, or alike where they had nothing.
 pub(super) fn set(probabilities: &mut [f32], top: usize, to: f32) {
     if probabilities.len() < 2 {
@@ -79,8 +79,8 @@ pub(super) fn set(probabilities: &mut [f32], top: usize, to: f32) {
     let second = probabilities.iter().copied().fold(0.0, f32::max);
     let to = to.max(second / (rest + second));
     for p in probabilities.iter_mut() {
-        // Rounding must not put another one ahead.
-        *p = (*p / rest * (1.0 - to)).min(to);
+        // Nor may it be another's by the order of classes, where they come out equal.
+        *p = (*p / rest * (1.0 - to)).min(to.next_down());
     }
     probabilities[top] = to;
 }
@@ -121,8 +121,23 @@ mod tests {
             let mut probabilities: Vec<f32> = weights.iter().map(|w| w / total).collect();
             set(&mut probabilities, 0, to);
             prop_assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{:?}", probabilities);
-            prop_assert!(probabilities.iter().all(|p| *p <= probabilities[0]));
+            prop_assert!(probabilities[1..].iter().all(|p| *p < probabilities[0]));
             prop_assert!(probabilities[0] >= to);
+        }
+
+        /// Of equals, one list shows the first and another the last.
+        #[test]
+        fn the_likeliest_is_so_alone_however_unsure(
+            weights in prop::collection::vec(0.001f32..1.0, 2..6),
+            to in 0.0f32..0.5,
+        ) {
+            let total: f32 = weights.iter().sum();
+            let mut p: Vec<f32> = weights.iter().map(|w| w / total).collect();
+            let top = super::super::field::top(&p);
+            set(&mut p, top, to);
+            prop_assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+            let others = p.iter().enumerate().filter(|(class, _)| *class != top);
+            prop_assert!(others.clone().all(|(_, other)| *other < p[top]), "{p:?}");
         }
 
         #[test]

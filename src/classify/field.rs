@@ -3,7 +3,7 @@
 use super::calibrator::{self, Calibrator};
 use super::lexical::Terms;
 use super::novelty::{self, Novelty};
-use super::promise::Promises;
+use super::promise::{Promise, Promises};
 use super::stack::{Stack, softmax};
 use super::views::{VIEWS, Views, WordViews};
 
@@ -82,6 +82,13 @@ impl FieldModel {
     /// Below this [`Prediction::trust`] a ticket is taken for one of no class.
     pub fn novelty_threshold(&self) -> f32 {
         self.novelty.threshold
+    }
+
+    /// Whether an answer is applied without a person: it is sure enough for the promise, and not to
+    /// a ticket of no class.
+    pub fn applies(&self, promise: &Promise, prediction: &Prediction) -> bool {
+        prediction.trust() >= self.novelty.threshold
+            && promise.applies(prediction.top, prediction.confidence())
     }
 
     /// The weights of the views: planes, words, votes, centres, joint planes.

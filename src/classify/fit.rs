@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
+use rayon::prelude::*;
 
 use super::calibrator::Calibrator;
 use super::field::{FieldModel, judge};
@@ -10,9 +11,9 @@ use super::history::History;
 use super::lexical::Terms;
 use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
-use super::promise::Promises;
+use super::promise::{Promises, TURNED_AWAY};
 use super::stack::{DESCRIBED, PRIOR, Stack, softmax};
-use super::unseen::{FOLDS, Folds, Unseen, neighbours, sample};
+use super::unseen::{FOLDS, Folds, Unseen, most_rows, neighbours, sample};
 use super::views::{NEIGHBOURS, Rows, VIEWS, Views};
 use super::words::ClassWords;
 
@@ -150,6 +151,7 @@ pub fn fit(
         promises: Promises::default(),
     };
     step();
+    let mut crossed = Crossed::default();
     if let Some(folds) = &folds {
         let unseen = Unseen::look(history, folds, options, &mut step);
         let strength = Stack::bias_strength(unseen.looks());
@@ -159,25 +161,36 @@ pub fn fit(
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
         let stacks = unseen.stacks(strength);
         settle(&mut model, |model| answers(&unseen, model, &stacks));
+        crossed = Crossed { rows: unseen.rows, stacks };
     }
     // Where there are no folds, few rows say more than nothing.
     let enough = |rows: usize| rows >= if folds.is_some() { CALIBRATION_ROWS } else { 1 };
+    let some = |rows: Vec<usize>| sample(rows, most_rows(classes), options.seed);
+    let weights = model.stack.clone();
     match calibration {
-        Calibration::Apart(rows) if enough(rows.labels.len()) => {
-            let rows = rows.rows(&(0..rows.labels.len()).collect::<Vec<_>>());
-            let views = model.views.clone();
-            calibrate(&mut model, &views, &history.rows(&all), &rows);
+        Calibration::Apart(rows) => {
+            let fresh = (0..rows.labels.len()).filter(|row| !rows.taught[*row]).collect();
+            let rows = rows.rows(&some(fresh));
+            if enough(rows.labels.len()) {
+                let views = model.views.clone();
+                let stacks = vec![&weights; rows.labels.len()];
+                calibrate(&mut model, &views, &history.rows(&all), &rows, &stacks);
+            }
         }
-        Calibration::Within(held) if enough(held.len()) && held.len() < n => {
+        Calibration::Within(held) if held.len() < n => {
             let judge = |row: &usize| {
                 folds.as_ref().map_or(!history.taught[*row], |folds| folds.judge(*row))
             };
             let held: BTreeSet<usize> = held.iter().copied().filter(judge).collect();
-            let others: Vec<usize> = all.iter().copied().filter(|i| !held.contains(i)).collect();
-            let held: Vec<usize> = held.into_iter().collect();
-            let views = history.views(&others, options.seed);
             if enough(held.len()) {
-                calibrate(&mut model, &views, &history.rows(&others), &history.rows(&held));
+                let others: Vec<usize> =
+                    all.iter().copied().filter(|row| !held.contains(row)).collect();
+                let held = some(held.into_iter().collect());
+                let views = history.views(&others, options.seed);
+                let stacks: Vec<&Stack> =
+                    held.iter().map(|row| crossed.without(*row, &weights)).collect();
+                let (others, held) = (history.rows(&others), history.rows(&held));
+                calibrate(&mut model, &views, &others, &held, &stacks);
             }
         }
         _ => {}
@@ -205,6 +218,21 @@ pub fn unseen_answers(
         (unseen.rows[row], best.map_or(0, |(class, _)| class))
     };
     Ok(unseen.views.chunks_exact(VIEWS * classes).enumerate().map(likeliest).collect())
+}
+
+/// Weights of the views, each fitted without some of the rows that judge.
+#[derive(Default)]
+struct Crossed {
+    /// In ascending order.
+    rows: Vec<usize>,
+    stacks: Vec<Stack>,
+}
+
+impl Crossed {
+    /// Weights that were fitted without a row; `all` where no weights were fitted to it.
+    fn without<'s>(&'s self, row: usize, all: &'s Stack) -> &'s Stack {
+        self.rows.binary_search(&row).map_or(all, |at| Unseen::without(at, &self.stacks))
+    }
 }
 
 struct Answer {
@@ -248,11 +276,12 @@ fn settle(model: &mut FieldModel, answers: impl Fn(&FieldModel) -> Vec<Answer>) 
     model.calibrator = Calibrator::fit(&raw);
     let answers = answers(model);
     model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
-    model.promises = promises(&answers);
+    model.promises = promises(&answers, model.novelty.threshold);
 }
 
-fn promises(answers: &[Answer]) -> Promises {
-    Promises::new(answers.iter().map(|a| (a.confidence, a.correct, a.top)).collect())
+fn promises(answers: &[Answer], trusted: f32) -> Promises {
+    let sure = |a: &Answer| if a.trust >= trusted { a.confidence } else { TURNED_AWAY };
+    Promises::new(answers.iter().map(|a| (sure(a), a.correct, a.top)).collect())
 }
 
 /// How many parts of the classes are hidden in turn.
@@ -360,25 +389,30 @@ fn silence(views: &mut [f32], classes: usize, shown: &impl Fn(usize) -> bool) {
     }
 }
 
-/// Calibrates on rows that `views`, fitted on `seen`, have not
-/// seen.
-fn calibrate(model: &mut FieldModel, views: &Views, seen: &Tickets<'_>, rows: &Tickets<'_>) {
+/// Calibrates on rows that neither `views`, fitted on `seen`, nor `stacks`, one a row, have seen.
+fn calibrate(
+    model: &mut FieldModel,
+    views: &Views,
+    seen: &Tickets<'_>,
+    rows: &Tickets<'_>,
+    stacks: &[&Stack],
+) {
     let near = nearest(&rows.vectors, &seen.vectors, NEIGHBOURS, |_, _| true);
     let near: Vec<Vec<(usize, f32)>> = near
         .into_iter()
         .map(|near| near.into_iter().map(|(row, c)| (seen.labels[row], c)).collect())
         .collect();
-    let looks: Vec<Vec<f32>> = near
-        .iter()
-        .enumerate()
-        .map(|(i, near)| views.look(rows.vectors[i], &views.read(rows.terms[i]), near))
-        .collect();
+    let look = |(i, near): (usize, &Vec<(usize, f32)>)| {
+        views.look(rows.vectors[i], &views.read(rows.terms[i]), near)
+    };
+    let looks: Vec<Vec<f32>> = near.par_iter().enumerate().map(look).collect();
     settle(model, |model| {
         looks
             .iter()
             .zip(&near)
             .zip(&rows.labels)
-            .map(|((views, near), label)| answer(model, &model.stack, views, near, *label))
+            .zip(stacks)
+            .map(|(((views, near), label), stack)| answer(model, stack, views, near, *label))
             .collect()
     });
 }

@@ -21,6 +21,10 @@ const CLASS_ROWS: usize = 60;
 /// The promise of coverage is for so many tickets to come.
 const NEXT_TICKETS: f64 = 1_000.0;
 
+/// How sure an answer counts that is not given, because its ticket is like none that was learned
+/// from: it is among all, and never applied.
+pub(super) const TURNED_AWAY: f32 = -1.0;
+
 /// Rows that a model had not seen when it answered them: how sure it was, and whether it was right.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Promises {
@@ -126,17 +130,18 @@ impl Promises {
     /// The lowest threshold of the walk that still passes.
     fn threshold(&self, target: f64) -> Option<f32> {
         let n = self.len();
+        let given = self.confidence.partition_point(|p| *p > TURNED_AWAY);
         // Fewer could not pass even if three times in a row none was wrong.
         let least = (3.0 * MISS.ln() / target.ln()).ceil() as usize;
         let step = ((n as f64 * STEP) as usize).max(1);
         let (mut right, mut seen, mut passed) = (0, 0, None);
-        let mut next = least.max((n as f64 * FIRST) as usize).min(n);
-        if n < least / 3 {
+        let mut next = least.max((n as f64 * FIRST) as usize).min(given);
+        if given < least / 3 {
             return None;
         }
-        while seen < n {
+        while seen < given {
             let p = self.confidence[seen];
-            while seen < n && self.confidence[seen] >= p {
+            while seen < given && self.confidence[seen] >= p {
                 right += usize::from(self.correct[seen]);
                 seen += 1;
             }
@@ -145,7 +150,7 @@ impl Promises {
                     break;
                 }
                 passed = Some(p);
-                next = (seen + step).min(n);
+                next = (seen + step).min(given);
             }
         }
         passed
@@ -190,6 +195,17 @@ mod tests {
                 (p, rng.f32() < p, rng.usize(..3))
             })
             .collect()
+    }
+
+    #[test]
+    fn what_is_turned_away_is_never_applied_and_counts_among_all() {
+        let sure = |n: usize| (0.9 - n as f32 * 1e-4, true, 0);
+        let away = |_| (TURNED_AWAY, true, 0);
+        let answers = (0..900).map(sure).chain((0..100).map(away)).collect();
+        let promise = Promises::new(answers).at(0.5);
+        assert!(promise.threshold.is_some_and(|t| t > 0.8), "{promise:?}");
+        assert!((promise.coverage.value - 0.9).abs() < 1e-9, "{promise:?}");
+        assert!(Promises::new((0..100).map(away).collect()).at(0.5).threshold.is_none());
     }
 
     #[test]

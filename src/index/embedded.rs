@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, RwLock};
 
 use super::memory::MemoryIndex;
+use super::scan::OtherLength;
 use super::{Both, IndexError, TicketIndex};
 use crate::domain::{Neighbour, Ranking, TicketId, WorkspaceId};
 use crate::store::{EntryChange, Store};
@@ -37,12 +38,12 @@ const USUAL: u32 = 16;
 pub struct EmbeddedIndex {
     store: Arc<dyn Store>,
     encoder: String,
+    dimensions: usize,
     shelves: Mutex<HashMap<WorkspaceId, Arc<Shelf>>>,
     pace: Arc<Pace>,
 }
 
 /// What is held of a workspace. Workspaces never wait for each other.
-#[derive(Default)]
 struct Shelf {
     /// Held by the search that catches up; the others wait instead of reading the same rows.
     turn: Mutex<()>,
@@ -50,14 +51,25 @@ struct Shelf {
 }
 
 impl EmbeddedIndex {
-    /// An index over the vectors that `encoder` (a fingerprint) wrote. Loads on first use.
-    pub fn new(store: Arc<dyn Store>, encoder: String) -> Self {
-        Self { store, encoder, shelves: Mutex::default(), pace: Arc::default() }
+    /// An index over the vectors that `encoder` (a fingerprint) wrote, of `dimensions` numbers each.
+    /// Loads on first use.
+    pub fn new(store: Arc<dyn Store>, encoder: String, dimensions: usize) -> Self {
+        Self { store, encoder, dimensions, shelves: Mutex::default(), pace: Arc::default() }
+    }
+
+    async fn shelf(&self, workspace: &WorkspaceId) -> Arc<Shelf> {
+        let mut shelves = self.shelves.lock().await;
+        let shelf = shelves.entry(workspace.clone()).or_insert_with(|| {
+            let view =
+                View { seq: 0, dimensions: self.dimensions, tickets: MemoryIndex::default() };
+            Arc::new(Shelf { turn: Mutex::default(), view: Arc::new(RwLock::new(view)) })
+        });
+        Arc::clone(shelf)
     }
 
     /// The workspace's view, up to date with the store.
     async fn view(&self, workspace: &WorkspaceId) -> Result<Arc<RwLock<View>>, IndexError> {
-        let shelf = Arc::clone(self.shelves.lock().await.entry(workspace.clone()).or_default());
+        let shelf = self.shelf(workspace).await;
         let _turn = shelf.turn.lock().await;
         loop {
             let seen = shelf.view.read().await.seq;
@@ -212,9 +224,9 @@ async fn run<T: Send + 'static>(
 }
 
 /// What is held of one workspace's entries.
-#[derive(Default)]
 struct View {
     seq: i64,
+    dimensions: usize,
     tickets: MemoryIndex,
 }
 
@@ -223,8 +235,15 @@ impl View {
         let EntryChange { seq, ticket_id, vector, terms } = change;
         self.seq = seq;
         let Some(vector) = vector else { return self.tickets.remove(ticket_id) };
-        // One encoder's vectors have one length, so such a row is damaged.
-        if let Err(e) = self.tickets.put(ticket_id, &vector, &terms) {
+        // One encoder's vectors have one length, so such a row is damaged. It must not be the one
+        // that the others are held to.
+        let put = if vector.len() == self.dimensions {
+            self.tickets.put(ticket_id, &vector, &terms)
+        } else {
+            self.tickets.remove(ticket_id);
+            Err(OtherLength)
+        };
+        if let Err(e) = put {
             tracing::warn!(ticket = %ticket_id, "search leaves a ticket out: {e}");
         }
     }
@@ -233,6 +252,17 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_first_row_does_not_keep_the_others_out() {
+        let mut view = View { seq: 0, dimensions: 2, tickets: MemoryIndex::default() };
+        for (seq, vector) in [(1, vec![1.0]), (2, vec![1.0, 0.0]), (3, vec![0.0, 1.0])] {
+            let ticket_id = TicketId::new(uuid::Uuid::from_u128(seq as u128));
+            let terms = Terms::default();
+            view.apply(EntryChange { seq, ticket_id, vector: Some(vector), terms });
+        }
+        assert_eq!((view.seq, view.tickets.len()), (3, 2));
+    }
 
     #[test]
     fn one_slow_scan_on_a_busy_machine_does_not_make_an_index_outgrown() {

@@ -20,6 +20,11 @@ use crate::text::Terms;
 /// long reports that share what is rare among many tickets score much.
 pub const LEXICAL_WEIGHT: f32 = 0.005;
 
+/// A ticket with its cosine.
+type Near = (TicketId, f32);
+/// The same with what its words are worth.
+type Alike = (TicketId, f32, f32);
+
 /// The vectors and terms of tickets. Vectors have one length.
 #[derive(Default)]
 pub struct MemoryIndex {
@@ -73,12 +78,7 @@ impl MemoryIndex {
     }
 
     /// The `k` tickets nearest to a vector, with their cosines, best first, equals by id.
-    pub fn nearest(
-        &self,
-        vector: &[f32],
-        k: usize,
-        exclude: Option<TicketId>,
-    ) -> Vec<(TicketId, f32)> {
+    pub fn nearest(&self, vector: &[f32], k: usize, exclude: Option<TicketId>) -> Vec<Near> {
         let [nearest] = self.packed.nearest(vector, k, self.row(exclude), |_| [0.0]);
         nearest
     }
@@ -91,7 +91,7 @@ impl MemoryIndex {
         terms: &Terms,
         k: usize,
         exclude: Option<TicketId>,
-    ) -> Vec<(TicketId, f32, f32)> {
+    ) -> Vec<Alike> {
         let scores = self.lexical.scores(terms);
         let by_words = |row| self.by_words(&scores, row);
         let [found] = self.packed.nearest(vector, k, self.row(exclude), |row| [by_words(row)]);
@@ -105,7 +105,7 @@ impl MemoryIndex {
         terms: &Terms,
         k: usize,
         exclude: Option<TicketId>,
-    ) -> (Vec<(TicketId, f32)>, Vec<(TicketId, f32, f32)>) {
+    ) -> (Vec<Near>, Vec<Alike>) {
         let scores = self.lexical.scores(terms);
         let by_words = |row| self.by_words(&scores, row);
         let worth = |row| [0.0, by_words(row)];
@@ -118,11 +118,7 @@ impl MemoryIndex {
         self.slots[row].map_or(0.0, |slot| LEXICAL_WEIGHT * scores[slot as usize])
     }
 
-    fn with_words(
-        &self,
-        found: Vec<(TicketId, f32)>,
-        by_words: impl Fn(usize) -> f32,
-    ) -> Vec<(TicketId, f32, f32)> {
+    fn with_words(&self, found: Vec<Near>, by_words: impl Fn(usize) -> f32) -> Vec<Alike> {
         let words = |id| self.row(Some(id)).map_or(0.0, &by_words);
         found.into_iter().map(|(id, cosine)| (id, cosine, words(id))).collect()
     }

@@ -30,6 +30,8 @@ pub(super) struct Memory {
 struct Generations {
     young: HashMap<Key, Embedding>,
     old: HashMap<Key, Embedding>,
+    /// How often everything was forgotten.
+    forgotten: u64,
 }
 
 impl Memory {
@@ -53,12 +55,24 @@ impl Memory {
         Some(embedding)
     }
 
-    pub(super) fn put(&self, key: Key, embedding: Embedding) {
-        self.insert(&mut self.lock(), key, embedding);
+    /// How often everything was forgotten.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.lock().forgotten
+    }
+
+    /// Keeps what was begun when everything had been forgotten so often. What was forgotten
+    /// meanwhile stays so.
+    pub(super) fn put(&self, key: Key, embedding: Embedding, forgotten: u64) {
+        let mut generations = self.lock();
+        if generations.forgotten == forgotten {
+            self.insert(&mut generations, key, embedding);
+        }
     }
 
     pub(super) fn clear(&self) {
-        *self.lock() = Generations::default();
+        let mut generations = self.lock();
+        let forgotten = generations.forgotten + 1;
+        *generations = Generations { forgotten, ..Generations::default() };
     }
 
     fn insert(&self, generations: &mut Generations, key: Key, embedding: Embedding) {
@@ -93,7 +107,7 @@ mod tests {
                 } else {
                     let window = &uses[at.saturating_sub(half)..at];
                     prop_assert!(!window.contains(&n), "used lately and gone");
-                    memory.put(key, embedding(n));
+                    memory.put(key, embedding(n), 0);
                 }
                 let generations = memory.lock();
                 prop_assert!(generations.young.len() + generations.old.len() <= 2 * half);
@@ -101,5 +115,16 @@ mod tests {
             memory.clear();
             prop_assert!(uses.iter().all(|n| memory.get(&key(&n.to_string())).is_none()));
         }
+    }
+
+    #[test]
+    fn what_was_begun_before_all_was_forgotten_stays_forgotten() {
+        let memory = Memory::new(4);
+        let begun = memory.forgotten();
+        memory.clear();
+        memory.put(key("erased"), embedding(1), begun);
+        assert_eq!(memory.get(&key("erased")), None);
+        memory.put(key("new"), embedding(2), memory.forgotten());
+        assert_eq!(memory.get(&key("new")), Some(embedding(2)));
     }
 }

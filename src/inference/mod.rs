@@ -145,8 +145,9 @@ impl Inference {
         if let Some(embedding) = self.shared.memory.get(&key) {
             return Ok(embedding);
         }
+        let forgotten = self.shared.memory.forgotten();
         let embedding = self.compute(text, lane).await?;
-        self.shared.memory.put(key, embedding.clone());
+        self.shared.memory.put(key, embedding.clone(), forgotten);
         Ok(embedding)
     }
 
@@ -178,7 +179,7 @@ impl Inference {
         self.shared.encoder.was_taught(text)
     }
 
-    /// Forgets every embedding that is remembered.
+    /// Forgets every embedding that is remembered, and those that are being computed.
     pub fn forget(&self) {
         self.shared.memory.clear();
     }

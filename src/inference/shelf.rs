@@ -97,7 +97,11 @@ impl Shelf {
                 end += self.record_len() as u64;
             }
         }
-        self.file.write_all(&records)?;
+        if let Err(failed) = self.file.write_all(&records) {
+            // What was written of them would put everything behind it out of place.
+            self.end = self.end.filter(|whole| self.file.set_len(*whole).is_ok());
+            return Err(failed);
+        }
         self.end = Some(end);
         self.places.extend(places);
         Ok(())

@@ -155,6 +155,11 @@ impl Encoder {
         self.taught.contains(text)
     }
 
+    /// The texts that it was fine-tuned on.
+    pub fn taught(&self) -> &Taught {
+        &self.taught
+    }
+
     /// Length of an embedding.
     pub const fn dimensions(&self) -> usize {
         self.config.hidden_size

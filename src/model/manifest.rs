@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-/// The manifest's name in a folder that holds an encoder with it.
-const FILE: &str = "manifest.toml";
-
-/// The manifests built into the program, one file a model.
+/// The manifests built into the program, one file a model. One that is read in another way than
+/// before (its prefix, its pooling) needs another name, because their fingerprints tell only weights
+/// apart.
 const BUILT_IN: [&str; 8] = [
     include_str!("../../models/all-MiniLM-L6-v2.toml"),
     include_str!("../../models/all-MiniLM-L12-v2.toml"),
@@ -133,6 +133,9 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// A manifest's name in a folder that holds an encoder with it.
+    pub const FILE: &'static str = "manifest.toml";
+
     /// Every manifest built into the program.
     ///
     /// # Panics
@@ -149,7 +152,7 @@ impl Manifest {
 
     /// Whether a name is that of a folder with a manifest: a fine-tuned encoder, say.
     pub fn names_folder(name: &str) -> bool {
-        Path::new(name).join(FILE).is_file()
+        Path::new(name).join(Self::FILE).is_file()
     }
 
     /// The manifest in a folder, whose files lie beside it.
@@ -157,7 +160,7 @@ impl Manifest {
     /// # Errors
     /// It is missing, unreadable or malformed.
     pub fn read(folder: &Path) -> Result<Self, ManifestError> {
-        let path = folder.join(FILE);
+        let path = folder.join(Self::FILE);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(source) => return Err(ManifestError::Io { path, source }),
@@ -173,7 +176,7 @@ impl Manifest {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), ManifestError> {
-        let path = folder.join(FILE);
+        let path = folder.join(Self::FILE);
         let text = match toml::to_string(self) {
             Ok(text) => text,
             Err(e) => return Err(ManifestError::Malformed { path, reason: e.to_string() }),
@@ -183,7 +186,8 @@ impl Manifest {
 
     /// Tells encoders apart whose embeddings cannot be compared: the name and the beginning of the
     /// weights' hash, for example `all-MiniLM-L6-v2:53aa51172d14`; where that is not known
-    /// beforehand, of the hub's revision. In eight bits it is another encoder.
+    /// beforehand, of the hub's revision. In eight bits it is another encoder. Of one in a folder of
+    /// its own, whose manifest anybody may edit, there is also a hash of how it is read.
     pub fn fingerprint(&self) -> String {
         let weights = self.files.iter().find(|f| f.name == "model.safetensors");
         let hash = weights.and_then(|f| f.sha256.as_deref());
@@ -192,7 +196,25 @@ impl Manifest {
             Precision::F32 => "",
             Precision::Int8 => "+int8",
         };
-        format!("{}:{}{precision}", self.name, hash.get(..12).unwrap_or(hash))
+        let reading = self.home.as_ref().map(|_| self.reading()).unwrap_or_default();
+        format!("{}:{}{reading}{precision}", self.name, hash.get(..12).unwrap_or(hash))
+    }
+
+    /// A hash of what, beside the weights, makes a text's vector.
+    fn reading(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |part: &str| {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        part(&self.prefix);
+        part(&format!("{:?} {}", self.pooling, self.max_tokens));
+        for name in ["config.json", "tokenizer.json"] {
+            let file = self.files.iter().find(|f| f.name == name);
+            part(file.and_then(|f| f.sha256.as_deref()).unwrap_or_default());
+        }
+        let [a, b, c, ..]: [u8; 32] = hash.finalize().into();
+        format!("-{a:02x}{b:02x}{c:02x}")
     }
 
     /// The length of all files together, as far as it is known.
@@ -227,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_in_another_way_is_another_encoder() {
+        let home = Some(PathBuf::from("tuned"));
+        let tuned = Manifest { home, ..Manifest::built_in().remove(0) };
+        let mut files = tuned.files.clone();
+        files.iter_mut().filter(|f| f.name == "tokenizer.json").for_each(|f| f.sha256 = None);
+        let others = [
+            Manifest { prefix: "query: ".to_owned(), ..tuned.clone() },
+            Manifest { pooling: Pooling::Cls, ..tuned.clone() },
+            Manifest { max_tokens: tuned.max_tokens + 1, ..tuned.clone() },
+            Manifest { files, ..tuned.clone() },
+        ];
+        for other in others {
+            assert_ne!(other.fingerprint(), tuned.fingerprint(), "{other:?}");
+        }
+        let elsewhere = Manifest { home: Some(PathBuf::from("moved")), ..tuned.clone() };
+        assert_eq!(elsewhere.fingerprint(), tuned.fingerprint());
+    }
+
+    #[test]
     fn eight_bits_are_another_encoder() {
         let exact = Manifest::built_in().remove(0);
         let bytes = Manifest { precision: Precision::Int8, ..exact.clone() };
@@ -245,7 +286,7 @@ mod tests {
             assert_eq!(Manifest { home: None, ..read }, manifest);
         }
         assert!(Manifest::names_folder(name));
-        std::fs::write(folder.path().join(FILE), "name = 7").unwrap();
+        std::fs::write(folder.path().join(Manifest::FILE), "name = 7").unwrap();
         let refused = Manifest::read(folder.path()).unwrap_err().to_string();
         assert!(refused.contains("manifest.toml") && refused.contains("name"), "{refused}");
     }

@@ -32,6 +32,15 @@ impl Taught {
         Self { hashes }
     }
 
+    /// These and those.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let mut hashes = [&self.hashes[..], &others.hashes].concat();
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self { hashes }
+    }
+
     /// Whether a text is one of them.
     pub fn contains(&self, text: &str) -> bool {
         !self.hashes.is_empty() && self.hashes.binary_search(&hash(text)).is_ok()
@@ -88,6 +97,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let taught = Taught::of(["my card is lost", "VPN\nis down", "my card is lost"]);
         assert!(taught.contains("VPN\nis down") && !taught.contains("VPN is down"));
+        let before = Taught::of(["the lift is stuck", "my card is lost"]);
+        let both = before.and(&taught);
+        assert!(both.contains("the lift is stuck") && both.contains("VPN\nis down"));
+        assert_eq!(both.hashes.len(), 3);
         taught.write(folder.path()).unwrap();
         let mut manifest = Manifest::built_in().remove(0);
         assert_eq!(Taught::read(&manifest, folder.path()).unwrap(), Taught::default());

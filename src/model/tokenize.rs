@@ -44,6 +44,10 @@ impl Tokenizer {
         let fault = |e: tokenizers::Error| TokenizeError(e.to_string());
         let mut inner =
             tokenizers::Tokenizer::from_file(folder.join("tokenizer.json")).map_err(fault)?;
+        // Of pieces it would remember the words that it has met, and so what was erased.
+        let mut model = inner.get_model().clone();
+        model.resize_cache(0);
+        inner.with_model(model);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(fault)?;
         // The special tokens around a text are those around an empty one: [CLS] | [SEP].
@@ -75,15 +79,27 @@ impl Tokenizer {
         Ok(self)
     }
 
+    /// The beginning of a text: as much of it as one window holds.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::windows`].
+    pub fn beginning(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        let ids = self.ids(text)?;
+        Ok([&self.before, &ids[..ids.len().min(self.content)], &self.after].concat())
+    }
+
+    fn ids(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        let encoding = self.inner.encode_fast(text, false);
+        Ok(encoding.map_err(|e| TokenizeError(e.to_string()))?.get_ids().to_vec())
+    }
+
     /// Splits a text into as few windows as hold it, of about equal length.
     ///
     /// # Errors
     /// The tokenizer refuses the text; none of the known ones refuses any.
     pub fn windows(&self, text: &str) -> Result<Windows, TokenizeError> {
-        let encoding =
-            self.inner.encode_fast(text, false).map_err(|e| TokenizeError(e.to_string()))?;
+        let ids = self.ids(text)?;
         let limit = self.content * MAX_WINDOWS;
-        let ids = encoding.get_ids();
         let truncated = ids.len() > limit;
         let ids = &ids[..ids.len().min(limit)];
         let count = ids.len().div_ceil(self.content).max(1);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::json;
 
-pub(super) use files::{Origin, mark, marks, save};
+pub(super) use files::{Extent, Origin, mark, marks, save};
 
 use super::{Caller, Receipt, TriageError};
 use crate::classify::{Bundle, BundleManifest, Promise, Terms, WordViews};
@@ -149,7 +149,7 @@ pub struct Bundles {
 
 #[derive(Default)]
 struct Loaded {
-    /// Newest first.
+    /// What answered last comes first.
     bundles: VecDeque<Arc<Active>>,
     failed: Option<(String, Instant)>,
 }
@@ -216,12 +216,18 @@ impl Bundles {
         id: &str,
     ) -> Result<Option<Arc<Active>>, Option<Arc<Active>>> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(loaded) = loaded.get(workspace) else { return Err(None) };
-        if let Some(found) = loaded.bundles.iter().find(|b| b.id == id) {
-            return Ok(Some(Arc::clone(found)));
+        let Some(held) = loaded.get(workspace) else { return Err(None) };
+        if let Some(at) = held.bundles.iter().position(|b| b.id == id) {
+            let found = held.bundles.get(at).cloned();
+            drop(loaded);
+            // It is what answers from now on, and goes on where the next one cannot be read.
+            if let (1.., Some(found)) = (at, &found) {
+                self.keep(workspace, Arc::clone(found));
+            }
+            return Ok(found);
         }
-        let before = loaded.bundles.front().cloned();
-        match &loaded.failed {
+        let before = held.bundles.front().cloned();
+        match &held.failed {
             Some((failed, at)) if failed == id && at.elapsed() < TRY_AGAIN => Ok(before),
             _ => Err(before),
         }
@@ -261,8 +267,10 @@ impl Bundles {
     ) -> Result<BundleRecord, TriageError> {
         let workspace = &caller.workspace;
         if files::is_id(id) && files::is_foreign(&self.folder(workspace).join(id)) {
-            let (known, tickets) = self.survey(workspace).await?;
-            files::adopt(&self.folder(workspace).join(id), &known, tickets, now)?;
+            let (known, labelled) = self.survey(workspace).await?;
+            let searchable = self.store.counts(workspace).await?.searchable;
+            let history = Extent { labelled, searchable };
+            files::adopt(&self.folder(workspace).join(id), &known, history, now)?;
         }
         let active = Arc::new(self.load(workspace, id).await?);
         let mut tx = self.store.begin(workspace).await?;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use self::material::{Material, Plan};
-use super::bundles::{BundleFault, BundleRecord, lacking};
+use super::bundles::{BundleFault, BundleRecord, Extent, lacking};
 use super::{Caller, Receipt, Triage, TriageError};
 use crate::classify::{
     Bundle, BundleManifest, Calibration, FieldModel, Labelled, Options, Readings, Terms, fit,
@@ -174,7 +174,9 @@ impl Triage {
             active.as_ref().is_some_and(|b| !lacking(&b.bundle.manifest, &taxonomy).is_empty());
         let mut attempts = self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let (tried, version) = attempts.get(workspace).copied().unwrap_or_default();
-        let learned = active.map_or(0, |b| b.origin.tickets).max(tried);
+        // Searchable ones both times: where many carry no label, the labelled ones of then would
+        // always be fewer than all of now.
+        let learned = active.map_or(0, |b| b.origin.searchable.max(b.origin.tickets)).max(tried);
         let due = now as f64 >= learned as f64 * GROWN || (gone && version != taxonomy.version);
         if due {
             attempts.insert(workspace.clone(), (now, taxonomy.version));
@@ -198,6 +200,7 @@ impl Triage {
         let Some(_lock) = material::lock(&folder)? else { return Ok(Outcome::Elsewhere) };
         let material = self.gather(workspace, MOST).await?;
         let labelled = material.labelled;
+        let searchable = self.parts.store.counts(workspace).await?.searchable;
         let taxonomy = self.taxonomy(workspace).await?;
         let plans = self.plans(&material, &taxonomy).await?;
         if plans.is_empty() || labelled < ENOUGH {
@@ -214,7 +217,8 @@ impl Triage {
         let parent = folder.clone();
         let made = tokio::task::spawn_blocking(move || {
             let (bundle, known) = work.fit(about, target)?;
-            let id = super::bundles::save(&parent, &bundle, &known, labelled, now)?;
+            let history = Extent { labelled, searchable };
+            let id = super::bundles::save(&parent, &bundle, &known, history, now)?;
             Ok::<_, TriageError>((id, bundle.manifest))
         });
         let (id, manifest) = made.await.map_err(|_| InferenceError::Stopped)??;

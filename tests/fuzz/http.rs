@@ -42,7 +42,11 @@ fn triage(store: &Arc<dyn Store>) -> Triage {
     let encoder = Encoder::load(&manifest, &folder, 1).expect("run `deskhand models fetch` first");
     let tokenizer = Tokenizer::load(&folder, manifest.max_tokens).unwrap();
     Triage::new(Parts {
-        index: Arc::new(EmbeddedIndex::new(Arc::clone(store), manifest.fingerprint())),
+        index: Arc::new(EmbeddedIndex::new(
+            Arc::clone(store),
+            manifest.fingerprint(),
+            manifest.dimensions,
+        )),
         external: None,
         store: Arc::clone(store),
         inference: Inference::start(encoder, tokenizer).unwrap(),

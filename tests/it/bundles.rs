@@ -270,6 +270,24 @@ async fn a_bundle_that_cannot_be_used_is_refused_by_name_and_the_running_one_sta
     assert_ne!(renamed["category"]["decision"], "auto");
 }
 
+#[tokio::test]
+async fn what_goes_on_is_the_bundle_that_answered_last_not_one_that_was_taken_back() {
+    let desk = desk().await;
+    let running = active(&desk).await;
+    let other = another(&desk).await;
+    activate(&desk, &other).await.ok();
+    assert_eq!(desk.triage(vpn()).await["model"]["bundle"], other);
+    // Another replica goes back to the first, and then to one that cannot be read here.
+    for (named, answers) in [(running.as_str(), &running), ("0123456789abcdef", &running)] {
+        let mut tx = desk.triage.store().begin(&desk.workspace).await.unwrap();
+        let mut settings = tx.settings().await.unwrap();
+        settings.bundle.as_mut().unwrap().id = named.to_owned();
+        tx.save_settings(&settings, "2026-01-02T03:04:05Z".parse().unwrap()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(desk.triage(vpn()).await["model"]["bundle"], **answers, "{named}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bundles_are_swapped_under_load_and_an_answer_never_mixes_two() {
     let desk = Arc::new(desk().await);

@@ -46,7 +46,7 @@ impl Embedded {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqlStore::open_folder(folder.path()).await.unwrap());
-        let index = EmbeddedIndex::new(Arc::clone(&store), ENCODER.to_owned());
+        let index = EmbeddedIndex::new(Arc::clone(&store), ENCODER.to_owned(), DIMENSIONS);
         Self { _folder: folder, store, index }
     }
 }

@@ -235,8 +235,11 @@ impl Parts {
             }
         } else {
             let times: Vec<_> = tickets.iter().map(|t| t.created_at).collect();
+            let dated = times.iter().flatten().count();
+            let in_order = dated * 2 > times.len() && tickets.len() >= ENOUGH_TO_CALIBRATE;
             match splits::by_time(&times, &data.groups, LATEST) {
-                Ok(split) if tickets.len() >= ENOUGH_TO_CALIBRATE => Self {
+                // Unless most came in at once: that is no order to go by.
+                Ok(split) if in_order && split.test.len() <= split.train.len() => Self {
                     fit: (0..tickets.len()).collect(),
                     calibrate: split.test,
                     how: "the latest fifth calibrates".to_owned(),

@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use deskhand::app;
 use deskhand::config::Layers;
-use deskhand::model::{Encoder, Manifest, Tokenizer};
+use deskhand::model::{Encoder, Manifest, Taught, Tokenizer, sha256};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -112,6 +113,16 @@ fn a_tuned_encoder_tells_more_apart_and_loads_like_any_other() {
     });
     assert_eq!(taught.count(), 540);
 
+    // Tuned again, with other rows left out: it knows what it was taught before as well.
+    let again = ["--encoder", tuned.to_str().unwrap(), "--seed", "2", "--epochs", "1"];
+    succeeded(&bench.run("twice", &again));
+    let lines = |run: &str| {
+        let text = std::fs::read_to_string(bench.path(run).join(Taught::FILE)).unwrap();
+        text.lines().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    assert!(lines("twice").is_superset(&lines("tuned")));
+    assert!(lines("twice").len() > lines("tuned").len());
+
     // A file that was changed since is refused, and left where it is.
     std::fs::write(tuned.join("config.json"), "{}").unwrap();
     let refused = bench.run("again", &["--encoder", tuned.to_str().unwrap()]);
@@ -134,6 +145,36 @@ fn threads_change_nothing_and_seeds_and_passes_do() {
     assert!(bench.bytes("once-1")[0] != bench.bytes("twice-1")[0], "a second pass changed nothing");
     succeeded(&bench.run("other", &["--threads", "3", "--epochs", "2", "--seed", "2"]));
     assert!(bench.bytes("once-1")[0] != bench.bytes("other")[0], "the seed changed nothing");
+}
+
+#[test]
+fn what_the_manifest_puts_before_a_text_is_there_in_training() {
+    let bench = Bench::new();
+    succeeded(&bench.run("plain", &["--epochs", "1"]));
+    let base = bench.path("base");
+    let manifest = Manifest::read(&base).unwrap();
+    Manifest { prefix: "toner ".to_owned(), ..manifest }.write(&base).unwrap();
+    succeeded(&bench.run("prefixed", &["--epochs", "1"]));
+    assert_eq!(Manifest::read(&bench.path("prefixed")).unwrap().prefix, "toner ");
+    assert!(bench.bytes("plain")[0] != bench.bytes("prefixed")[0], "it was left out");
+}
+
+#[test]
+fn an_encoder_that_counts_positions_otherwise_is_refused() {
+    let bench = Bench::new();
+    let base = bench.path("base");
+    let config = std::fs::read_to_string(base.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["model_type"] = "xlm-roberta".into();
+    std::fs::write(base.join("config.json"), config.to_string()).unwrap();
+    let mut manifest = Manifest::read(&base).unwrap();
+    for file in manifest.files.iter_mut().filter(|file| file.name == "config.json") {
+        (file.bytes, file.sha256) = (None, Some(sha256(&base.join("config.json")).unwrap()));
+    }
+    manifest.write(&base).unwrap();
+    let refused = bench.run("refused", &[]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && error.contains("xlm-roberta"), "{error}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl History {
             if cleaned.is_empty() || resolution.trim().is_empty() {
                 continue;
             }
-            let reference = SourceRef { kind: SourceKind::Ticket, id: n.to_string() };
+            let reference = SourceRef { kind: SourceKind::Ticket, id: String::new() };
             rows.push(Row {
                 language: detect(&cleaned).to_owned(),
                 text: rules.redact(&cleaned).into_owned(),
@@ -62,6 +62,10 @@ impl History {
         let dated = rows.iter().all(|r| r.ticket.ticket.created_at.is_some());
         if dated {
             rows.sort_by_key(|r| r.ticket.ticket.created_at);
+        }
+        // By its row, where `grounded` looks it up.
+        for (at, row) in rows.iter_mut().enumerate() {
+            row.reference.id = at.to_string();
         }
         Self { rows, dated }
     }
@@ -164,4 +168,21 @@ pub fn grounded(history: &History, draft: &Draft) -> Vec<bool> {
 fn plain_words(text: &str) -> String {
     let plain = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     plain.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_looked_up_where_they_stand_after_sorting() {
+        let mut tickets = crate::sample::tickets().unwrap();
+        tickets.reverse();
+        tickets[0].outcome.resolution = None;
+        let history = History::of(tickets.into_iter());
+        assert!(history.rows.len() > 100 && history.rows[0].origin != 0);
+        for (at, row) in history.rows.iter().enumerate() {
+            assert_eq!(row.reference.id, at.to_string());
+        }
+    }
 }

@@ -99,9 +99,7 @@ impl Team {
             done: AtomicUsize::new(0),
             panic: Mutex::new(None),
         });
-        *lock(&self.shared.job) = Some(Arc::clone(&job));
-        self.shared.number.fetch_add(1, Ordering::Release);
-        self.shared.wake.notify_all();
+        self.shared.call(Some(Arc::clone(&job)));
         job.help();
         let mut looks = 0;
         while job.done.load(Ordering::Acquire) < pieces {
@@ -119,9 +117,7 @@ impl Team {
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
-        drop(lock(&self.shared.job));
-        self.shared.number.fetch_add(1, Ordering::Release);
-        self.shared.wake.notify_all();
+        self.shared.call(None);
         for helper in self.helpers.drain(..) {
             // It catches its panics, so it ends.
             let _ = helper.join();
@@ -130,6 +126,16 @@ impl Drop for Team {
 }
 
 impl Shared {
+    /// Calls the helpers, to a job or to look up. The number rises under the lock: one that has
+    /// looked at it and not gone to sleep yet would otherwise sleep through the call.
+    fn call(&self, job: Option<Arc<Job>>) {
+        let mut current = lock(&self.job);
+        *current = job;
+        self.number.fetch_add(1, Ordering::Release);
+        drop(current);
+        self.wake.notify_all();
+    }
+
     fn help(&self) {
         let mut seen = 0;
         while let Some(number) = self.wait(seen) {

@@ -28,10 +28,22 @@ pub(in crate::triage) struct Origin {
     pub(in crate::triage) fitted_at: Timestamp,
     /// The labelled tickets that there were then.
     pub(in crate::triage) tickets: u64,
+    /// The tickets that search could find then, with labels or without.
+    #[serde(default)]
+    pub(in crate::triage) searchable: u64,
     /// SHA-256 of the manifest's file.
     manifest_sha256: String,
     /// SHA-256 of the marks' file.
     tickets_sha256: String,
+}
+
+/// How much history there was for a bundle.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::triage) struct Extent {
+    /// Tickets with a label.
+    pub(in crate::triage) labelled: u64,
+    /// Tickets that search can find.
+    pub(in crate::triage) searchable: u64,
 }
 
 /// A ticket's label as a number, by which a bundle remembers having seen it. It says nothing of
@@ -67,7 +79,7 @@ pub(in crate::triage) fn save(
     parent: &Path,
     bundle: &Bundle,
     known: &[u64],
-    tickets: u64,
+    history: Extent,
     now: Timestamp,
 ) -> Result<String, TriageError> {
     let id = bundle.id();
@@ -77,7 +89,7 @@ pub(in crate::triage) fn save(
         return Ok(id);
     }
     bundle.save(&part).map_err(|e| fault(e.to_string()))?;
-    adopt(&part, known, tickets, now)?;
+    adopt(&part, known, history, now)?;
     std::fs::rename(&part, &folder).map_err(|e| fault(e.to_string()))?;
     Ok(id)
 }
@@ -86,7 +98,7 @@ pub(in crate::triage) fn save(
 pub(super) fn adopt(
     folder: &Path,
     known: &[u64],
-    tickets: u64,
+    history: Extent,
     now: Timestamp,
 ) -> Result<(), TriageError> {
     let id = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -97,7 +109,8 @@ pub(super) fn adopt(
     let manifest = std::fs::read(folder.join(MANIFEST)).map_err(|e| fault(MANIFEST, &e))?;
     let origin = Origin {
         fitted_at: now,
-        tickets,
+        tickets: history.labelled,
+        searchable: history.searchable,
         manifest_sha256: hex(&Sha256::digest(manifest)),
         tickets_sha256: hex(&Sha256::digest(&marks)),
     };

@@ -199,7 +199,8 @@ impl Desk {
         let clock = Arc::new(TestClock::new("2026-01-02T03:04:05Z".parse().unwrap()));
         let usual = || -> Own { (Arc::clone(&clock) as _, Arc::new(CountingIds::default())) };
         let (now, ids) = setup.own.unwrap_or_else(usual);
-        let embedded = EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint());
+        let embedded =
+            EmbeddedIndex::new(Arc::clone(&store), manifest.fingerprint(), manifest.dimensions);
         let index: Arc<dyn TicketIndex> = match (&setup.external, setup.gate) {
             (Some(external), _) => Arc::clone(external) as Arc<dyn TicketIndex>,
             (None, Some(gate)) => Arc::new(GatedIndex { inner: embedded, gate }),

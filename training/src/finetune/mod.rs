@@ -116,11 +116,13 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
         threads => threads,
     };
     let encoder = Encoder::load(base, base_folder, threads)?;
-    let tokenizer = Tokenizer::load(base_folder, settings.max_tokens.min(base.max_tokens))?;
+    let tokenizer = Tokenizer::load(base_folder, settings.max_tokens.min(base.max_tokens))?
+        .prefixed(&base.prefix)?;
     let examples =
         |rows_: &[usize], what: &str| examples(&rows, rows_, &labels, &tokenizer, &encoder, what);
     let train = examples(&split.train, "Embedding, training")?;
     let valid = examples(&split.valid, "Embedding, validation")?;
+    let base_taught = encoder.taught().clone();
     drop(encoder);
 
     let device = Device::cuda_if_available(0)?;
@@ -130,7 +132,7 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     let taught: Vec<&str> = texts(&split.train);
     let classes: Vec<&str> = labels.keys().copied().collect();
     let court =
-        Court::new(&[&taught[..], &texts(&split.valid)].concat(), [&train, &valid], &classes);
+        Court::new([&taught, &texts(&split.valid)], [&train, &valid], &classes, &base_taught);
     let judged = |known: &[Vec<f32>], asked: &[Vec<f32>]| {
         workers.together(|| judge((known, &train), (asked, &valid), &court, settings.seed))
     };
@@ -145,7 +147,7 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     trainer.restore_best()?;
 
     let name = format!("{}-{}-{}", base.name, stem(&args.data), args.label);
-    let taught = Taught::of(taught);
+    let taught = base_taught.and(&Taught::of(taught));
     let manifest = result::write(&model, base, base_folder, &args.out, &name, &taught)?;
     let encoder = Encoder::load(&manifest, &args.out, threads)?;
     let vectors = |examples: &Examples, what: &str| {
@@ -249,7 +251,7 @@ fn examples(
 ) -> Result<Examples> {
     let (mut tokens, mut numbers) = (Vec::new(), Vec::new());
     for row in chosen.iter().map(|n| &rows.rows[*n]) {
-        tokens.extend(tokenizer.windows(&row.text)?.windows.into_iter().next());
+        tokens.push(tokenizer.beginning(&row.text)?);
         // A label that only validation has is one that no answer can be.
         numbers.push(labels.get(row.label.as_str()).copied().unwrap_or(u32::MAX));
     }

@@ -18,6 +18,8 @@ use super::ops::{Version, factors};
 /// The parts of a BERT checkpoint's `config.json` that matter here.
 #[derive(Debug, Clone, Deserialize)]
 struct Config {
+    /// The oldest files do not say it, and are all BERT.
+    model_type: Option<String>,
     hidden_act: String,
     hidden_size: usize,
     layer_norm_eps: f32,
@@ -103,6 +105,9 @@ impl Model {
             "{}: only BERT encoders with \"gelu\" can be fine-tuned",
             named()
         );
+        // RoBERTa and its kin count positions from another number.
+        let kind = config.model_type.as_deref().unwrap_or("bert");
+        ensure!(kind == "bert", "{}: {kind:?} cannot be fine-tuned, only \"bert\"", named());
         ensure!(
             config.num_attention_heads > 0
                 && config.hidden_size.is_multiple_of(config.num_attention_heads),

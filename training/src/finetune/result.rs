@@ -52,17 +52,18 @@ pub(super) fn write(
     name: &str,
     taught: &Taught,
 ) -> Result<Manifest> {
+    // All of it in a folder beside, so that what takes long, and may fail, leaves an encoder that
+    // was here as it was.
+    let part = folder.join("part");
+    fs::create_dir_all(&part).with_context(|| part.display().to_string())?;
     for file in ["config.json", "tokenizer.json"] {
-        let (from, to) = (from.join(file), folder.join(file));
+        let (from, to) = (from.join(file), part.join(file));
         fs::copy(&from, &to).with_context(|| to.display().to_string())?;
     }
-    taught.write(folder).with_context(|| folder.display().to_string())?;
-    // Whoever loads the encoder meanwhile keeps the file that it began with.
-    let part = folder.join("model.safetensors.part");
-    model.save(&part)?;
-    fs::rename(&part, folder.join("model.safetensors"))?;
+    taught.write(&part).with_context(|| part.display().to_string())?;
+    model.save(&part.join("model.safetensors"))?;
     let files = FILES.iter().map(|name| {
-        let path = folder.join(name);
+        let path = part.join(name);
         let context = || path.display().to_string();
         let bytes = fs::metadata(&path).with_context(context)?.len();
         let sha256 = sha256(&path).with_context(context)?;
@@ -76,7 +77,12 @@ pub(super) fn write(
         home: Some(folder.to_owned()),
         ..base.clone()
     };
-    manifest.write(folder)?;
+    manifest.write(&part)?;
+    for name in FILES.into_iter().chain([Manifest::FILE]) {
+        let to = folder.join(name);
+        fs::rename(part.join(name), &to).with_context(|| to.display().to_string())?;
+    }
+    fs::remove_dir(&part).with_context(|| part.display().to_string())?;
     Ok(manifest)
 }
 
@@ -98,33 +104,39 @@ pub(super) struct Court {
     groups: Vec<usize>,
     labels: Vec<usize>,
     classes: Vec<String>,
-    /// Those before it were learned from.
-    first_valid: usize,
+    /// Which rows were learned from, now or by the encoder that this one began as.
+    taught: Vec<bool>,
 }
 
 impl Court {
     /// Texts with their labels by number, the training rows first. A validation row of a label
-    /// that was never learned has none.
-    pub(super) fn new(texts: &[&str], [train, valid]: [&Examples; 2], classes: &[&str]) -> Self {
+    /// that was never learned has none. `before` is what the encoder began with.
+    pub(super) fn new(
+        [learned, asked]: [&[&str]; 2],
+        [train, valid]: [&Examples; 2],
+        classes: &[&str],
+        before: &Taught,
+    ) -> Self {
         let labels = train.labels.iter().chain(&valid.labels);
+        let texts = [learned, asked].concat();
+        let asked = asked.iter().map(|text| before.contains(text));
         Self {
+            taught: learned.iter().map(|_| true).chain(asked).collect(),
             terms: texts.iter().map(|text| Terms::of(text)).collect(),
-            groups: duplicates::groups(texts),
+            groups: duplicates::groups(&texts),
             labels: labels.map(|label| *label as usize).collect(),
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-            first_valid: train.labels.len(),
         }
     }
 
     /// Whether the service's classifier is right about each validation row when it learns from all
     /// rows but the row's own part of the validation rows.
     fn answers(&self, vectors: &[&[Vec<f32>]; 2], seed: u64) -> Result<Vec<bool>> {
-        let taught: Vec<bool> = (0..self.labels.len()).map(|row| row < self.first_valid).collect();
         let readings = Readings {
             vectors: &vectors.concat(),
             terms: &self.terms,
             groups: &self.groups,
-            taught: &taught,
+            taught: &self.taught,
         };
         let known = |(_, label): &(usize, usize)| *label < self.classes.len();
         let rows = self.labels.iter().copied().enumerate().filter(known);

@@ -284,8 +284,8 @@ fn a_unigram_tokenizer_puts_the_prefix_into_every_window() {
     assert_eq!(long.windows, [[0, 5, 6, 7, 8, 9, 2], [0, 5, 6, 7, 8, 9, 2]]);
     assert!(!long.truncated);
     let beginning = tokenizer.beginning("drucker offline drucker offline").unwrap();
-    assert_eq!(beginning, [0, 5, 6, 7, 8, 9, 8, 2], "as much as there is room for");
-    assert_eq!(tokenizer.beginning("offline").unwrap(), [0, 5, 6, 7, 9, 2]);
+    assert_eq!(beginning, [0, 5, 6, 7, 8, 9, 7, 2], "as much as there is room for");
+    assert_eq!(tokenizer.beginning("offline").unwrap(), [0, 5, 6, 9, 2]);
     let plain = Tokenizer::load(folder.path(), 8).unwrap();
     assert_eq!(plain.windows("offline").unwrap().windows, [[0, 9, 2]]);
     let error = Tokenizer::load(folder.path(), 4).unwrap().prefixed("query: ").unwrap_err();

@@ -172,15 +172,28 @@ fn plain_words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::domain::{Outcome, Ticket, TicketText};
 
     #[test]
     fn sources_are_looked_up_where_they_stand_after_sorting() {
-        let mut tickets = crate::sample::tickets().unwrap();
-        tickets.reverse();
-        tickets[0].outcome.resolution = None;
-        let history = History::of(tickets.into_iter());
-        assert!(history.rows.len() > 100 && history.rows[0].origin != 0);
+        let ticket = |second: i64| ResolvedTicket {
+            ticket: Ticket {
+                text: TicketText { body: format!("Printer {second} jams"), ..Default::default() },
+                requester: None,
+                created_at: Some(Timestamp::from_second(second).unwrap()),
+                source: None,
+            },
+            outcome: Outcome {
+                resolution: (second != 3).then(|| "Clean the rollers.".to_owned()),
+                ..Default::default()
+            },
+        };
+        let history = History::of([4, 3, 2, 1].into_iter().map(ticket));
+        let origins: Vec<_> = history.rows.iter().map(|row| row.origin).collect();
+        assert_eq!(origins, [3, 2, 0], "by time, and without the one that has no answer");
         for (at, row) in history.rows.iter().enumerate() {
             assert_eq!(row.reference.id, at.to_string());
         }

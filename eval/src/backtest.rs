@@ -98,6 +98,9 @@ struct Report {
     dropped: usize,
     /// Judged tickets that the encoder was fine-tuned on: more than a few flatter it.
     taught: usize,
+    /// Judged tickets that say nearly the same as one that was learned from, as the data's own
+    /// split may have it.
+    repeated: usize,
     encoder: String,
     seed: u64,
     seconds: f64,
@@ -135,7 +138,12 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             per_class: args.per_class.map(|n| n as usize),
             seed: args.seed,
         };
-        let numbers: Vec<u32> = data.labels.iter().map(|l| *l as u32).collect();
+        // What is of no label is dealt out as one of its own: it moves no label's tickets.
+        let none = data.names.len();
+        let dealt = data.tickets.iter().zip(&data.labels);
+        let numbers: Vec<u32> = dealt
+            .map(|(ticket, label)| if ticket.in_scope() { *label } else { none } as u32)
+            .collect();
         let parts = plan.divide(&data.tickets, &numbers, &prepared.groups)?;
         let bundle =
             args.bundle.as_deref().map(|folder| Bundle::load(folder, &encoder)).transpose()?;
@@ -187,6 +195,7 @@ pub(crate) async fn run(model: &ModelArgs, args: Args) -> Result<std::process::E
             split: parts.first().map(|p| p.how.clone()).unwrap_or_default(),
             dropped: data.dropped,
             taught: parts.iter().map(|p| p.taught(&prepared.taught)).sum(),
+            repeated: parts.iter().map(|p| p.repeated(&prepared.groups)).sum(),
             encoder,
             seed: args.seed,
             label: args.label,

@@ -29,6 +29,13 @@ impl Parts {
     pub fn taught(&self, taught: &[bool]) -> usize {
         self.score.iter().filter(|row| taught[**row]).count()
     }
+
+    /// How many of the judged rows say nearly the same as one that is learned from: none where the
+    /// split is ours. `groups` as for [`Plan::divide`].
+    pub fn repeated(&self, groups: &[usize]) -> usize {
+        let learned: BTreeSet<usize> = self.fit.iter().map(|row| groups[*row]).collect();
+        self.score.iter().filter(|row| learned.contains(&groups[**row])).count()
+    }
 }
 
 /// What is asked for.
@@ -287,5 +294,16 @@ mod tests {
         let some = |name| tickets((0..100).map(move |n| ((n < 30).then_some(name), None)));
         assert_eq!(divided(&some("train")).unwrap().score.len(), 20);
         assert_eq!(divided(&some("test")).unwrap().score, (0..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn copies_on_both_sides_of_the_data_s_own_split_are_counted() {
+        let names = ["train", "train", "test", "test", "test"];
+        let tickets = tickets(names.into_iter().map(|name| (Some(name), None)));
+        let groups = [0, 1, 0, 3, 0];
+        let parts = Plan::default().divide(&tickets, &[0; 5], &groups).unwrap();
+        assert_eq!(parts[0].repeated(&groups), 2);
+        let none = [0, 1, 2, 3, 4];
+        assert_eq!(parts[0].repeated(&none), 0);
     }
 }

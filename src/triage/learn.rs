@@ -6,8 +6,8 @@ mod material;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
@@ -75,11 +75,30 @@ pub trait Learning: Send + Sync {
 #[derive(Default)]
 pub(super) struct State {
     due: Notify,
-    /// The labelled tickets and the taxonomy's version at the last attempt, by workspace.
-    attempts: Mutex<HashMap<WorkspaceId, (u64, u32)>>,
+    /// The last attempt of each workspace.
+    attempts: Mutex<HashMap<WorkspaceId, Attempt>>,
+}
+
+/// A fit that was begun.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempt {
+    /// The searchable tickets and the taxonomy's version of then.
+    searchable: u64,
+    taxonomy: u32,
+    /// It failed: the disk was full, say.
+    failed: bool,
 }
 
 impl State {
+    fn attempts(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Attempt>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What failed may be tried again.
+    fn forgive(&self) {
+        self.attempts().retain(|_, attempt| !attempt.failed);
+    }
+
     /// Labels have changed.
     pub(super) fn look_again(&self) {
         self.due.notify_one();
@@ -110,7 +129,13 @@ impl Triage {
     /// `stop` resolves. One fit at a time.
     pub async fn keep_learning(&self, stop: impl Future<Output = ()>, watch: Arc<dyn Learning>) {
         tokio::pin!(stop);
+        let mut forgiven = Instant::now();
         loop {
+            // Not with every label that changes: a fit that fails at its end takes minutes too.
+            if forgiven.elapsed() >= AT_LATEST {
+                self.learning.forgive();
+                forgiven = Instant::now();
+            }
             tokio::select! {
                 biased;
                 () = &mut stop => return,
@@ -147,7 +172,13 @@ impl Triage {
             let heard = Arc::clone(watch);
             let progress: Progress = Arc::new(move |done, total| heard.advance(done, total));
             let caller = Caller { workspace, actor: "deskhand".to_owned() };
-            match self.fit_bundle(&caller, progress).await {
+            let fitted = self.fit_bundle(&caller, progress).await;
+            if fitted.is_err()
+                && let Some(attempt) = self.learning.attempts().get_mut(&caller.workspace)
+            {
+                attempt.failed = true;
+            }
+            match fitted {
                 Ok(outcome) => {
                     tracing::info!(workspace = %caller.workspace, ?outcome, "a fit ended");
                     watch.ended(Some(&outcome));
@@ -172,14 +203,18 @@ impl Triage {
         let taxonomy = self.taxonomy(workspace).await?;
         let gone =
             active.as_ref().is_some_and(|b| !lacking(&b.bundle.manifest, &taxonomy).is_empty());
-        let mut attempts = self.learning.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tried, version) = attempts.get(workspace).copied().unwrap_or_default();
+        let mut attempts = self.learning.attempts();
+        let last = attempts.get(workspace).copied().unwrap_or_default();
         // Searchable ones both times: where many carry no label, the labelled ones of then would
         // always be fewer than all of now.
-        let learned = active.map_or(0, |b| b.origin.searchable.max(b.origin.tickets)).max(tried);
-        let due = now as f64 >= learned as f64 * GROWN || (gone && version != taxonomy.version);
+        let learned = active.map_or(0, |b| b.origin.searchable.max(b.origin.tickets));
+        let learned = learned.max(last.searchable);
+        let due =
+            now as f64 >= learned as f64 * GROWN || (gone && last.taxonomy != taxonomy.version);
         if due {
-            attempts.insert(workspace.clone(), (now, taxonomy.version));
+            let (searchable, taxonomy) = (now, taxonomy.version);
+            let attempt = Attempt { searchable, taxonomy, failed: false };
+            attempts.insert(workspace.clone(), attempt);
         }
         Ok(due)
     }
@@ -313,4 +348,22 @@ fn worse(new: &BundleManifest, running: &BundleManifest) -> Option<String> {
         new.is_none_or(|new| new.accuracy.value < running.accuracy.low)
     };
     running.fields.iter().find(falls_short).map(|(name, _)| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_failed_is_tried_again() {
+        let state = State::default();
+        let main = WorkspaceId::main();
+        let attempt = Attempt { searchable: 300, taxonomy: 1, failed: false };
+        state.attempts().insert(main.clone(), attempt);
+        state.forgive();
+        assert!(state.attempts().contains_key(&main));
+        state.attempts().insert(main.clone(), Attempt { failed: true, ..attempt });
+        state.forgive();
+        assert!(!state.attempts().contains_key(&main));
+    }
 }

@@ -19,7 +19,7 @@ use crate::domain::ids::hex;
 use crate::judge::Estimate;
 
 /// The layout of the files; raised when they are read differently.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// The manifest's file name.
 pub const MANIFEST: &str = "bundle.json";
 

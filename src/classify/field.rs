@@ -91,7 +91,8 @@ impl FieldModel {
             && promise.applies(prediction.top, prediction.confidence())
     }
 
-    /// The weights of the views: planes, words, votes, centres, joint planes.
+    /// The weights of the views: planes, words, votes, centres, joint planes, closest
+    /// tickets.
     pub fn weights(&self) -> [f32; VIEWS] {
         self.stack.weights
     }

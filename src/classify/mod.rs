@@ -1,12 +1,13 @@
 //! Labels from a ticket's words, with a probability that means what it says.
 //!
-//! Five views of a ticket are wrong differently, so they are asked together: planes through the
+//! Six views of a ticket are wrong differently, so they are asked together: planes through the
 //! embeddings (`softmax`), planes through hashed words and pieces of words ([`lexical`]), planes
-//! through both ([`svm`]), the vote of the most similar tickets, and the distance to each class's centre, into
-//! which its name and description count as one more ticket (`views`). A conditional logit weighs them (`stack`); it
-//! is fitted on rows that the views have not seen (`unseen`), and how often its likeliest class is right is read off
-//! rows that neither has seen (`calibrator`), so its probabilities hold on new tickets. What
-//! is unlike anything seen is told by a detector that learned it from classes hidden from it
+//! through both ([`svm`]), the vote of the most similar tickets, how close each class's most similar
+//! ticket comes, and the distance to each class's centre, into which its name and description count
+//! as one more ticket (`views`). A conditional logit weighs them (`stack`); it is fitted on rows
+//! that the views have not seen (`unseen`), and how often its likeliest class is right is read off
+//! rows that neither has seen (`calibrator`), so its probabilities hold on new tickets. What is
+//! unlike anything seen is told by a detector that learned it from classes hidden from it
 //! (`novelty`). From the same unseen rows come the thresholds that keep a promised precision
 //! (`promise`). All of it is a [`FieldModel`]; a [`Bundle`] is one a label field, on disk.
 //!

@@ -12,7 +12,7 @@ use super::views::{NEIGHBOURS, VIEWS};
 use crate::judge::splits;
 
 /// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
-const MAX_CELLS: usize = 24_000_000;
+const MAX_CELLS: usize = 28_800_000;
 /// Rows that judge, at most: each fold that is left out costs a fit, each row a comparison with the
 /// whole history, and of so many, half the width of a share's 95 % interval is 0.4 points.
 const MOST_ROWS: usize = 16_000;

@@ -1,4 +1,4 @@
-//! Five views of a ticket, each a score a class.
+//! Six views of a ticket, each a score a class.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use super::words::ClassWords;
 /// Neighbours that vote.
 pub const NEIGHBOURS: usize = 20;
 /// How many views there are.
-pub(super) const VIEWS: usize = 5;
+pub(super) const VIEWS: usize = 6;
 /// Which of them the centres are.
 pub(super) const CENTRES: usize = 3;
 /// Sharpens the vote towards the most similar neighbours: at 0.07 less similar, half a vote.
@@ -151,7 +151,8 @@ impl Views {
         let (planes, rest) = scores.split_at_mut(classes);
         let (lexical, rest) = rest.split_at_mut(classes);
         let (votes, rest) = rest.split_at_mut(classes);
-        let (centres, joint) = rest.split_at_mut(classes);
+        let (centres, rest) = rest.split_at_mut(classes);
+        let (joint, closest) = rest.split_at_mut(classes);
         let width = vector.len().max(1);
         planes.copy_from_slice(&self.bias);
         joint.copy_from_slice(&words.beside);
@@ -161,7 +162,9 @@ impl Views {
                 *score += dot(plane, vector);
             }
         }
+        let neighbours = &neighbours[..neighbours.len().min(NEIGHBOURS)];
         vote(neighbours, votes);
+        come_closest(neighbours, closest);
         for (score, centre) in centres.iter_mut().zip(self.centres.chunks_exact(width)) {
             *score = dot(centre, vector);
         }
@@ -187,7 +190,6 @@ fn affordable(terms: &[&Terms], labels: &[usize], most: usize, seed: u64) -> Vec
 
 /// The logarithm of each class's share in the neighbours' similarity-weighted vote.
 fn vote(neighbours: &[(usize, f32)], votes: &mut [f32]) {
-    let neighbours = &neighbours[..neighbours.len().min(NEIGHBOURS)];
     let nearest = neighbours.first().map_or(0.0, |n| n.1);
     let weight = |cosine: f32| (SHARPNESS * (cosine - nearest)).exp();
     let total: f32 = neighbours.iter().map(|n| weight(n.1)).sum();
@@ -200,6 +202,15 @@ fn vote(neighbours: &[(usize, f32)], votes: &mut [f32]) {
     }
     for share in votes {
         *share = (*share + even * any + 1e-4).ln();
+    }
+}
+
+/// The cosine of each class's most similar neighbour. Of a class that is not among them it is known
+/// only that it comes no closer than the last.
+fn come_closest(neighbours: &[(usize, f32)], closest: &mut [f32]) {
+    closest.fill(neighbours.last().map_or(0.0, |n| n.1));
+    for &(class, cosine) in neighbours {
+        closest[class] = closest[class].max(cosine);
     }
 }
 
@@ -230,6 +241,15 @@ pub(super) fn unit(vector: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_is_as_close_as_its_most_similar_ticket() {
+        let mut closest = [9.0; 3];
+        come_closest(&[(2, 0.9), (0, 0.8), (2, 0.7)], &mut closest);
+        assert_eq!(closest, [0.8, 0.7, 0.9]);
+        come_closest(&[], &mut closest);
+        assert_eq!(closest, [0.0; 3]);
+    }
 
     #[test]
     fn of_a_history_too_large_a_share_is_read_and_of_rare_classes_all() {

@@ -244,11 +244,13 @@ mod tests {
 
     #[test]
     fn a_class_is_as_close_as_its_most_similar_ticket() {
-        let mut closest = [9.0; 3];
-        come_closest(&[(2, 0.9), (0, 0.8), (2, 0.7)], &mut closest);
-        assert_eq!(closest, [0.8, 0.7, 0.9]);
-        come_closest(&[], &mut closest);
-        assert_eq!(closest, [0.0; 3]);
+        let closest = |neighbours: &[(usize, f32)]| {
+            let mut closest = vec![9.0; 3];
+            come_closest(neighbours, &mut closest);
+            closest
+        };
+        assert_eq!(closest(&[(2, 0.9), (0, 0.8), (2, 0.7)]), vec![0.8, 0.7, 0.9]);
+        assert_eq!(closest(&[]), vec![0.0; 3]);
     }
 
     #[test]

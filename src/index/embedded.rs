@@ -28,7 +28,7 @@ const BATCH: u32 = 4096;
 /// over to another thread costs.
 const SCAN_IN_PLACE: usize = 1 << 20;
 /// Changes that are applied in place, which takes as long.
-const APPLY_IN_PLACE: usize = 32;
+const APPLY_IN_PLACE: u32 = 32;
 /// A scan that takes this long is most of what an answer costs.
 const SLOW: Duration = Duration::from_millis(50);
 /// Slow scans in a row that are no accident of a busy moment.
@@ -71,20 +71,21 @@ impl EmbeddedIndex {
     async fn view(&self, workspace: &WorkspaceId) -> Result<Arc<RwLock<View>>, IndexError> {
         let shelf = self.shelf(workspace).await;
         let _turn = shelf.turn.lock().await;
+        let mut limit = APPLY_IN_PLACE;
         loop {
             let seen = shelf.view.read().await.seq;
-            let changes = self.store.entry_changes(workspace, &self.encoder, seen, BATCH).await?;
+            let changes = self.store.entry_changes(workspace, &self.encoder, seen, limit).await?;
             if changes.is_empty() {
                 return Ok(Arc::clone(&shelf.view));
             }
             let mut view = Arc::clone(&shelf.view).write_owned().await;
-            let (in_place, more) =
-                (changes.len() <= APPLY_IN_PLACE, changes.len() == BATCH as usize);
+            let (in_place, more) = (limit == APPLY_IN_PLACE, changes.len() == limit as usize);
             run(in_place, move || changes.into_iter().for_each(|change| view.apply(change)))
                 .await?;
             if !more {
                 return Ok(Arc::clone(&shelf.view));
             }
+            limit = BATCH;
         }
     }
 

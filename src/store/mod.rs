@@ -60,7 +60,7 @@ pub enum StoreError {
     ClaimLost,
     /// The database could not be opened, read or written.
     #[error("database: {0}")]
-    Database(sqlx::Error),
+    Database(Box<dyn std::error::Error + Send + Sync>),
     /// Its schema could not be brought up to date.
     #[error("database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

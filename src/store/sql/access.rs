@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
 
+use super::database::Turn;
+use super::query::{Row, query};
 use super::rows::{maybe_time, micros, time, uuid};
 use super::{SqlStore, arrivals};
 use crate::domain::{KeyId, Scopes, UserId, WorkspaceId};
@@ -16,16 +16,14 @@ use crate::store::{
 impl Access for SqlStore {
     async fn has_accounts(&self) -> Result<bool, StoreError> {
         // Those that have ended count too: a desk that was closed does not open by itself.
-        let n: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM api_keys)",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(n > 0)
+        let row = query("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM api_keys)")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(row.try_get::<i64>(0)? > 0)
     }
 
     async fn add_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO api_keys
                  (id, workspace, name, secret_hash, scopes, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -43,7 +41,7 @@ impl Access for SqlStore {
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+        let row = query("SELECT * FROM api_keys WHERE id = $1")
             .bind(&id.as_bytes()[..])
             .fetch_optional(&self.readers)
             .await?;
@@ -51,7 +49,7 @@ impl Access for SqlStore {
     }
 
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id")
+        let rows = query("SELECT * FROM api_keys ORDER BY created_at, id")
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(key).collect()
@@ -59,16 +57,16 @@ impl Access for SqlStore {
 
     async fn revoke_key(&self, id: KeyId, now: Timestamp) -> Result<bool, StoreError> {
         let done =
-            sqlx::query("UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+            query("UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
                 .bind(&id.as_bytes()[..])
                 .bind(now.as_microsecond())
                 .execute(&self.writer)
                 .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1")
+        query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1")
             .bind(&id.as_bytes()[..])
             .bind(now.as_microsecond())
             .execute(&self.writer)
@@ -79,7 +77,7 @@ impl Access for SqlStore {
     async fn put_user(&self, user: &UserRecord) -> Result<bool, StoreError> {
         let WayIn::Password(password_hash) = &user.way_in else { return Ok(false) };
         let mut tx = self.write().await?;
-        let put = sqlx::query(
+        let put = query(
             "INSERT INTO users (id, workspace, name, password_hash, scopes, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (name) DO UPDATE SET workspace = excluded.workspace,
@@ -92,9 +90,9 @@ impl Access for SqlStore {
         .bind(password_hash)
         .bind(user.scopes.to_string())
         .bind(user.created_at.as_microsecond())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
-        if put.rows_affected() == 0 {
+        if put == 0 {
             return Ok(false);
         }
         end_sessions(&mut tx, &self.dialect.text(&user.name)).await?;
@@ -120,7 +118,7 @@ impl Access for SqlStore {
     }
 
     async fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
-        let row = sqlx::query("SELECT * FROM users WHERE name = $1")
+        let row = query("SELECT * FROM users WHERE name = $1")
             .bind(self.dialect.text(name))
             .fetch_optional(&self.readers)
             .await?;
@@ -128,18 +126,18 @@ impl Access for SqlStore {
     }
 
     async fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM users").fetch_all(&self.readers).await?;
+        let rows = query("SELECT * FROM users").fetch_all(&self.readers).await?;
         let mut users: Vec<_> = rows.iter().map(user).collect::<Result<_, StoreError>>()?;
         users.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(users)
     }
 
     async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM users WHERE name = $1")
+        let done = query("DELETE FROM users WHERE name = $1")
             .bind(self.dialect.text(name))
             .execute(&self.writer)
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     async fn add_session(
@@ -155,7 +153,7 @@ impl Access for SqlStore {
         };
         // Whoever changes the password ends the sessions that there are by then: either this one
         // is among them or it waits and meets the new password.
-        let begun = sqlx::query(self.dialect.pick(
+        let begun = query(self.dialect.pick(
             "INSERT INTO sessions (token_hash, user_id, csrf, expires_at)
              SELECT $1, id, $3, $4 FROM users WHERE id = $2 AND password_hash = $5",
             "INSERT INTO sessions (token_hash, user_id, csrf, expires_at)
@@ -168,7 +166,7 @@ impl Access for SqlStore {
         .bind(password_hash)
         .execute(&self.writer)
         .await?;
-        Ok(begun.rows_affected() == 1)
+        Ok(begun == 1)
     }
 
     async fn session(
@@ -176,7 +174,7 @@ impl Access for SqlStore {
         token_hash: &[u8],
         now: Timestamp,
     ) -> Result<Option<Session>, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT u.name, coalesce(m.workspace, u.workspace) AS workspace,
                  coalesce(m.scopes, u.scopes) AS scopes, s.csrf, s.expires_at
              FROM sessions s JOIN users u ON u.id = s.user_id
@@ -187,7 +185,7 @@ impl Access for SqlStore {
         .bind(now.as_microsecond())
         .fetch_optional(&self.readers)
         .await?;
-        let session = |row: AnyRow| {
+        let session = |row: Row| {
             Ok(Session {
                 user: row.try_get("name")?,
                 workspace: workspace(&row)?,
@@ -204,7 +202,7 @@ impl Access for SqlStore {
         token_hash: &[u8],
         workspace: &WorkspaceId,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE sessions SET workspace = $2 WHERE token_hash = $1")
+        query("UPDATE sessions SET workspace = $2 WHERE token_hash = $1")
             .bind(token_hash)
             .bind(workspace.as_str())
             .execute(&self.writer)
@@ -214,7 +212,7 @@ impl Access for SqlStore {
 
     async fn add_membership(&self, name: &str, member: &Membership) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let joined = sqlx::query(
+        let joined = query(
             "INSERT INTO memberships (user_id, workspace, scopes)
              SELECT id, $2, $3 FROM users WHERE name = $1
              ON CONFLICT (user_id, workspace) DO UPDATE SET scopes = excluded.scopes",
@@ -222,11 +220,11 @@ impl Access for SqlStore {
         .bind(self.dialect.text(name))
         .bind(member.workspace.as_str())
         .bind(member.scopes.to_string())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         end_sessions(&mut tx, &self.dialect.text(name)).await?;
         tx.commit().await?;
-        Ok(joined.rows_affected() == 1)
+        Ok(joined == 1)
     }
 
     async fn remove_membership(
@@ -234,7 +232,7 @@ impl Access for SqlStore {
         name: &str,
         workspace: &WorkspaceId,
     ) -> Result<bool, StoreError> {
-        let left = sqlx::query(
+        let left = query(
             "DELETE FROM memberships WHERE workspace = $2
                  AND user_id IN (SELECT id FROM users WHERE name = $1)",
         )
@@ -242,11 +240,11 @@ impl Access for SqlStore {
         .bind(workspace.as_str())
         .execute(&self.writer)
         .await?;
-        Ok(left.rows_affected() == 1)
+        Ok(left == 1)
     }
 
     async fn memberships(&self, name: &str) -> Result<Vec<Membership>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT m.workspace, m.scopes FROM memberships m
              JOIN users u ON u.id = m.user_id AND u.workspace <> m.workspace WHERE u.name = $1",
         )
@@ -254,7 +252,7 @@ impl Access for SqlStore {
         .fetch_all(&self.readers)
         .await?;
         let member =
-            |row: &AnyRow| Ok(Membership { workspace: workspace(row)?, scopes: scopes(row)? });
+            |row: &Row| Ok(Membership { workspace: workspace(row)?, scopes: scopes(row)? });
         let mut others: Vec<_> = rows.iter().map(member).collect::<Result<_, StoreError>>()?;
         others.sort_by(|a, b| a.workspace.cmp(&b.workspace));
         let own = self.user(name).await?;
@@ -263,7 +261,7 @@ impl Access for SqlStore {
     }
 
     async fn remove_session(&self, token_hash: &[u8]) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
+        query("DELETE FROM sessions WHERE token_hash = $1")
             .bind(token_hash)
             .execute(&self.writer)
             .await?;
@@ -272,25 +270,25 @@ impl Access for SqlStore {
 }
 
 /// Signs a user out everywhere.
-async fn end_sessions(connection: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
+async fn end_sessions(connection: &mut Turn, name: &str) -> Result<(), StoreError> {
+    query("DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE name = $1)")
         .bind(name)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-fn workspace(row: &AnyRow) -> Result<WorkspaceId, StoreError> {
+fn workspace(row: &Row) -> Result<WorkspaceId, StoreError> {
     let name: String = row.try_get("workspace")?;
     WorkspaceId::try_from(name).map_err(|e| StoreError::Row(e.to_string()))
 }
 
-fn scopes(row: &AnyRow) -> Result<Scopes, StoreError> {
+fn scopes(row: &Row) -> Result<Scopes, StoreError> {
     let text: String = row.try_get("scopes")?;
     text.parse().map_err(|_| StoreError::Row(format!("scopes {text:?}")))
 }
 
-fn key(row: &AnyRow) -> Result<KeyRecord, StoreError> {
+fn key(row: &Row) -> Result<KeyRecord, StoreError> {
     Ok(KeyRecord {
         id: KeyId::new(uuid(row, "id")?),
         workspace: workspace(row)?,
@@ -304,7 +302,7 @@ fn key(row: &AnyRow) -> Result<KeyRecord, StoreError> {
     })
 }
 
-pub(super) fn user(row: &AnyRow) -> Result<UserRecord, StoreError> {
+pub(super) fn user(row: &Row) -> Result<UserRecord, StoreError> {
     let subject: Option<String> = row.try_get("subject")?;
     Ok(UserRecord {
         id: UserId::new(uuid(row, "id")?),

@@ -1,12 +1,11 @@
 //! People who come from a provider of identities.
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
-
 use jiff::Timestamp;
 
 use super::SqlStore;
 use super::access::user;
+use super::database::Turn;
+use super::query::{Row, query};
 use super::rows::time;
 use crate::store::{Arrival, SignInAttempt, StoreError, UserRecord, WayIn};
 
@@ -16,10 +15,10 @@ pub(super) async fn put(store: &SqlStore, arriving: &UserRecord) -> Result<Arriv
     };
     let (issuer, subject) = (store.dialect.text(issuer), store.dialect.text(subject));
     let mut tx = store.write().await?;
-    let known = sqlx::query("SELECT * FROM users WHERE issuer = $1 AND subject = $2")
+    let known = query("SELECT * FROM users WHERE issuer = $1 AND subject = $2")
         .bind(&issuer)
         .bind(&subject)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await?;
     let before = known.as_ref().map(user).transpose()?;
     let wanted = store.dialect.text(&arriving.name);
@@ -27,7 +26,7 @@ pub(super) async fn put(store: &SqlStore, arriving: &UserRecord) -> Result<Arriv
         Some(before) if is_numbered(&before.name, &wanted) => before.name.clone(),
         _ => free_name(&mut tx, &wanted).await?,
     };
-    let row = sqlx::query(
+    let row = query(
         "INSERT INTO users
              (id, workspace, name, password_hash, scopes, created_at, issuer, subject)
          VALUES ($1, $2, $3, '', $4, $5, $6, $7)
@@ -42,7 +41,7 @@ pub(super) async fn put(store: &SqlStore, arriving: &UserRecord) -> Result<Arriv
     .bind(arriving.created_at.as_microsecond())
     .bind(issuer)
     .bind(subject)
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut tx)
     .await?;
     let user = user(&row)?;
     tx.commit().await?;
@@ -57,10 +56,10 @@ fn is_numbered(name: &str, wanted: &str) -> bool {
 }
 
 /// The wanted name if nobody has it, or else with the first number that makes it another.
-async fn free_name(connection: &mut AnyConnection, wanted: &str) -> Result<String, StoreError> {
+async fn free_name(connection: &mut Turn, wanted: &str) -> Result<String, StoreError> {
     let mut name = wanted.to_owned();
     for n in 2_u32.. {
-        let taken = sqlx::query("SELECT 1 FROM users WHERE name = $1").bind(&name);
+        let taken = query("SELECT 1 FROM users WHERE name = $1").bind(&name);
         if taken.fetch_optional(&mut *connection).await?.is_none() {
             break;
         }
@@ -73,7 +72,7 @@ pub(super) async fn add_attempt(
     store: &SqlStore,
     attempt: &SignInAttempt,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO sign_in_attempts
              (state_hash, browser_hash, nonce, verifier, next, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -95,7 +94,7 @@ pub(super) async fn take_attempt(
     browser_hash: &[u8],
     now: Timestamp,
 ) -> Result<Option<SignInAttempt>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "DELETE FROM sign_in_attempts
          WHERE state_hash = $1 AND browser_hash = $2 AND expires_at > $3
          RETURNING *",
@@ -105,7 +104,7 @@ pub(super) async fn take_attempt(
     .bind(now.as_microsecond())
     .fetch_optional(&store.writer)
     .await?;
-    let attempt = |row: AnyRow| {
+    let attempt = |row: Row| {
         Ok(SignInAttempt {
             state_hash: row.try_get("state_hash")?,
             browser_hash: row.try_get("browser_hash")?,

@@ -3,10 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 use super::erasure;
+use super::query::{Row, query};
 use super::rows::{self, time};
 use super::transaction::SqlTransaction;
 use super::{SqlStore, places, rounded_up};
@@ -19,7 +18,7 @@ use crate::store::{PassageRow, StoreError};
 /// Sentences that are asked for in one statement.
 const ASKED: usize = 128;
 
-fn head(row: &AnyRow, fresh_after: Timestamp) -> Result<ArticleHead, StoreError> {
+fn head(row: &Row, fresh_after: Timestamp) -> Result<ArticleHead, StoreError> {
     let updated_at = time(row, "updated_at")?;
     Ok(ArticleHead {
         id: row.try_get("id")?,
@@ -37,11 +36,12 @@ impl SqlStore {
         workspace: &WorkspaceId,
         fresh_after: Timestamp,
     ) -> Result<Vec<ArticleHead>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT id, title, category, language, updated_at FROM articles
              WHERE workspace = $1 AND gone = 0 ORDER BY id",
         )
         .bind(workspace.to_string())
+        .aside()
         .fetch_all(&self.readers)
         .await?;
         found.iter().map(|row| head(row, fresh_after)).collect()
@@ -54,7 +54,7 @@ impl SqlStore {
         id: &str,
     ) -> Result<Option<String>, StoreError> {
         // One whose parts another encoder has read counts as changed.
-        let row = sqlx::query(
+        let row = query(
             "SELECT a.hash FROM articles a WHERE a.workspace = $1 AND a.id = $2 AND a.gone = 0
                  AND EXISTS (SELECT 1 FROM passages p WHERE p.workspace = a.workspace
                      AND p.article_id = a.id AND p.encoder = $3)",
@@ -72,16 +72,17 @@ impl SqlStore {
         workspace: &WorkspaceId,
         encoder: &str,
     ) -> Result<Vec<Passage>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT a.id, a.title, a.category, a.language, a.updated_at, p.text, p.vector
              FROM passages p JOIN articles a ON a.workspace = p.workspace AND a.id = p.article_id
              WHERE p.workspace = $1 AND p.encoder = $2 AND a.gone = 0 ORDER BY a.id, p.n",
         )
         .bind(workspace.to_string())
         .bind(encoder.to_owned())
+        .aside()
         .fetch_all(&self.readers)
         .await?;
-        let passage = |row: &AnyRow| {
+        let passage = |row: &Row| {
             Ok(Passage {
                 article: head(row, Timestamp::MIN)?,
                 text: row.try_get("text")?,
@@ -106,7 +107,7 @@ impl SqlStore {
                  GROUP BY v.sentence",
                 places(2, some.len())
             );
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(workspace.to_string());
+            let mut query = query(sql).bind(workspace.to_string());
             for sentence in some {
                 query = query.bind(sentence.cast_signed());
             }
@@ -136,7 +137,7 @@ impl SqlTransaction {
         let (workspace, dialect) = (self.workspace.to_string(), self.dialect);
         let id = dialect.text(&article.id);
         self.forget_article(&id).await?;
-        sqlx::query(
+        query(
             "INSERT INTO articles (workspace, id, title, category, language, updated_at, hash, gone)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
         )
@@ -150,7 +151,7 @@ impl SqlTransaction {
         .execute(self.connection())
         .await?;
         for (n, passage) in (0i64..).zip(passages) {
-            sqlx::query(
+            query(
                 "INSERT INTO passages (workspace, encoder, article_id, n, text, vector)
                  VALUES ($1, $2, $3, $4, $5, $6)",
             )
@@ -176,33 +177,33 @@ impl SqlTransaction {
             "SELECT count(*) FROM articles WHERE workspace = $1 AND gone = 0 AND id IN ({})",
             places(2, wanted.len().next_power_of_two())
         );
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.workspace.to_string());
+        let mut query = query(sql).bind(self.workspace.to_string());
         for id in rounded_up(&wanted) {
             query = query.bind(self.dialect.text(id));
         }
         let row = query.fetch_one(self.connection()).await?;
-        Ok(usize::try_from(row.try_get::<i64, _>(0)?).is_ok_and(|there| there == wanted.len()))
+        Ok(usize::try_from(row.try_get::<i64>(0)?).is_ok_and(|there| there == wanted.len()))
     }
 
     /// Deletes an article's rows. Returns whether it was there.
     async fn forget_article(&mut self, id: &str) -> Result<bool, StoreError> {
         let workspace = self.workspace.to_string();
-        sqlx::query("DELETE FROM passages WHERE workspace = $1 AND article_id = $2")
+        query("DELETE FROM passages WHERE workspace = $1 AND article_id = $2")
             .bind(&workspace)
             .bind(id)
             .execute(self.connection())
             .await?;
-        let there = sqlx::query("SELECT gone FROM articles WHERE workspace = $1 AND id = $2")
+        let there = query("SELECT gone FROM articles WHERE workspace = $1 AND id = $2")
             .bind(&workspace)
             .bind(id)
             .fetch_optional(self.connection())
             .await?;
-        sqlx::query("DELETE FROM articles WHERE workspace = $1 AND id = $2")
+        query("DELETE FROM articles WHERE workspace = $1 AND id = $2")
             .bind(&workspace)
             .bind(id)
             .execute(self.connection())
             .await?;
-        let there = there.map(|row| row.try_get::<i64, _>(0)).transpose()?;
+        let there = there.map(|row| row.try_get::<i64>(0)).transpose()?;
         Ok(there == Some(0))
     }
 
@@ -214,7 +215,7 @@ impl SqlTransaction {
             return Ok(false);
         }
         // A row under a new number, so that every view hears of it.
-        sqlx::query(
+        query(
             "INSERT INTO articles (workspace, id, title, category, language, updated_at, hash, gone)
              VALUES ($1, $2, '', NULL, '', 0, '', 1)",
         )
@@ -222,7 +223,7 @@ impl SqlTransaction {
         .bind(&id)
         .execute(self.connection())
         .await?;
-        let quoting = sqlx::query(
+        let quoting = query(
             "SELECT suggestion_id FROM article_mentions WHERE workspace = $1 AND article_id = $2",
         )
         .bind(workspace.to_string())
@@ -233,7 +234,7 @@ impl SqlTransaction {
             let suggestion = SuggestionId::new(rows::uuid(row, "suggestion_id")?);
             erasure::erase_draft(self.connection(), &workspace, suggestion).await?;
         }
-        sqlx::query("DELETE FROM article_mentions WHERE workspace = $1 AND article_id = $2")
+        query("DELETE FROM article_mentions WHERE workspace = $1 AND article_id = $2")
             .bind(workspace.to_string())
             .bind(&id)
             .execute(self.connection())
@@ -252,7 +253,7 @@ impl SqlTransaction {
     ) -> Result<(), StoreError> {
         let workspace = self.workspace.to_string();
         for (sentence, kept) in votes {
-            sqlx::query(
+            query(
                 "INSERT INTO sentence_votes (decision_id, workspace, sentence, kept)
                  VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             )
@@ -273,7 +274,7 @@ impl SqlTransaction {
         ids: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         for id in ids {
-            sqlx::query(
+            query(
                 "INSERT INTO article_mentions (workspace, article_id, suggestion_id)
                  VALUES ($1, $2, $3)",
             )

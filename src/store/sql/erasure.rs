@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{AnyConnection, Row};
-
 use super::Dialect;
+use super::database::Turn;
+use super::query::query;
 use super::rows::{from_json, to_json, uuid};
 use crate::domain::{Draft, SourceKind, Suggestion, SuggestionId, TicketId, WorkspaceId};
 use crate::store::StoreError;
@@ -22,13 +22,13 @@ pub(super) fn mentions(suggestion: &Suggestion) -> BTreeSet<TicketId> {
 }
 
 pub(super) async fn erase(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     id: TicketId,
 ) -> Result<bool, StoreError> {
     let key = &id.as_bytes()[..];
     let mentioned =
-        sqlx::query("SELECT suggestion_id FROM mentions WHERE workspace = $1 AND ticket_id = $2")
+        query("SELECT suggestion_id FROM mentions WHERE workspace = $1 AND ticket_id = $2")
             .bind(workspace.as_str())
             .bind(key)
             .fetch_all(&mut *connection)
@@ -51,48 +51,47 @@ pub(super) async fn erase(
         "DELETE FROM decisions WHERE workspace = $1 AND ticket_id = $2",
         "DELETE FROM suggestions WHERE workspace = $1 AND ticket_id = $2",
     ] {
-        sqlx::query(sql).bind(workspace.as_str()).bind(key).execute(&mut *connection).await?;
+        query(sql).bind(workspace.as_str()).bind(key).execute(&mut *connection).await?;
     }
     // A tombstone under a new number, so that every view hears of it.
-    let entries =
-        sqlx::query("SELECT encoder FROM entries WHERE workspace = $1 AND ticket_id = $2")
-            .bind(workspace.as_str())
-            .bind(key)
-            .fetch_all(&mut *connection)
-            .await?;
-    sqlx::query("DELETE FROM entries WHERE workspace = $1 AND ticket_id = $2")
+    let entries = query("SELECT encoder FROM entries WHERE workspace = $1 AND ticket_id = $2")
+        .bind(workspace.as_str())
+        .bind(key)
+        .fetch_all(&mut *connection)
+        .await?;
+    query("DELETE FROM entries WHERE workspace = $1 AND ticket_id = $2")
         .bind(workspace.as_str())
         .bind(key)
         .execute(&mut *connection)
         .await?;
     for row in entries {
-        sqlx::query(
+        query(
             "INSERT INTO entries (workspace, encoder, ticket_id, listed, subject)
              VALUES ($1, $2, $3, 0, '')",
         )
         .bind(workspace.as_str())
-        .bind(row.try_get::<String, _>(0)?)
+        .bind(row.try_get::<String>(0)?)
         .bind(key)
         .execute(&mut *connection)
         .await?;
     }
-    let gone = sqlx::query("DELETE FROM tickets WHERE workspace = $1 AND id = $2")
+    let gone = query("DELETE FROM tickets WHERE workspace = $1 AND id = $2")
         .bind(workspace.as_str())
         .bind(key)
         .execute(connection)
         .await?;
-    Ok(gone.rows_affected() == 1)
+    Ok(gone == 1)
 }
 
 /// Takes a ticket out of what a suggestion for another one shows. A draft that quotes it goes.
 async fn redact_suggestion(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     suggestion: SuggestionId,
     id: TicketId,
 ) -> Result<(), StoreError> {
     let key = &suggestion.as_bytes()[..];
-    let row = sqlx::query("SELECT document FROM suggestions WHERE workspace = $1 AND id = $2")
+    let row = query("SELECT document FROM suggestions WHERE workspace = $1 AND id = $2")
         .bind(workspace.as_str())
         .bind(key)
         .fetch_optional(&mut *connection)
@@ -100,7 +99,7 @@ async fn redact_suggestion(
     let Some(row) = row else { return Ok(()) };
     let mut document: Suggestion = from_json(row.try_get(0)?)?;
     document.similar.retain(|s| s.ticket_id != id);
-    sqlx::query(
+    query(
         "UPDATE suggestions SET document = $3, version = version + 1
          WHERE workspace = $1 AND id = $2",
     )
@@ -109,7 +108,7 @@ async fn redact_suggestion(
     .bind(to_json(&document)?)
     .execute(&mut *connection)
     .await?;
-    let draft = sqlx::query("SELECT document FROM drafts WHERE suggestion_id = $1")
+    let draft = query("SELECT document FROM drafts WHERE suggestion_id = $1")
         .bind(key)
         .fetch_optional(&mut *connection)
         .await?;
@@ -125,11 +124,11 @@ async fn redact_suggestion(
 
 /// Erases a suggestion's draft, and the replies that may be the draft word for word.
 pub(super) async fn erase_draft(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     suggestion: SuggestionId,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM drafts WHERE suggestion_id = $1")
+    query("DELETE FROM drafts WHERE suggestion_id = $1")
         .bind(&suggestion.as_bytes()[..])
         .execute(&mut *connection)
         .await?;
@@ -138,23 +137,22 @@ pub(super) async fn erase_draft(
 
 /// A reply that was approved may be the draft word for word.
 async fn erase_replies(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     suggestion: SuggestionId,
 ) -> Result<(), StoreError> {
     let key = &suggestion.as_bytes()[..];
-    let rows = sqlx::query(
-        "SELECT id, document FROM decisions WHERE workspace = $1 AND suggestion_id = $2",
-    )
-    .bind(workspace.as_str())
-    .bind(key)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows =
+        query("SELECT id, document FROM decisions WHERE workspace = $1 AND suggestion_id = $2")
+            .bind(workspace.as_str())
+            .bind(key)
+            .fetch_all(&mut *connection)
+            .await?;
     for row in rows {
         let mut decision: crate::domain::AgentDecision = from_json(row.try_get(1)?)?;
         decision.reply = None;
-        sqlx::query("UPDATE decisions SET document = $2 WHERE id = $1")
-            .bind(row.try_get::<Vec<u8>, _>(0)?)
+        query("UPDATE decisions SET document = $2 WHERE id = $1")
+            .bind(row.try_get::<Vec<u8>>(0)?)
             .bind(to_json(&decision)?)
             .execute(&mut *connection)
             .await?;
@@ -164,12 +162,12 @@ async fn erase_replies(
 
 /// Blanks stored answers that name the ticket.
 pub(super) async fn erase_answers(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     id: TicketId,
 ) -> Result<(), StoreError> {
     // An id holds no character that LIKE would read as a pattern, besides the one underscore.
-    sqlx::query(
+    query(
         "UPDATE receipts SET status = 410, headers = $3, body = $4
          WHERE workspace = $1 AND status IS NOT NULL AND body LIKE $2",
     )
@@ -177,6 +175,7 @@ pub(super) async fn erase_answers(
     .bind(format!("%{id}%"))
     .bind(r#"[["content-type","application/problem+json"]]"#)
     .bind(GONE)
+    .aside()
     .execute(connection)
     .await?;
     Ok(())
@@ -184,7 +183,7 @@ pub(super) async fn erase_answers(
 
 /// Blanks stored answers that hold a text.
 pub(super) async fn erase_answers_with(
-    connection: &mut AnyConnection,
+    connection: &mut Turn,
     workspace: &WorkspaceId,
     dialect: Dialect,
     text: &str,
@@ -195,11 +194,12 @@ pub(super) async fn erase_answers_with(
         "UPDATE receipts SET status = 410, headers = $3, body = $4
          WHERE workspace = $1 AND status IS NOT NULL AND strpos(body, $2) > 0",
     );
-    sqlx::query(sql)
+    query(sql)
         .bind(workspace.as_str())
         .bind(text)
         .bind(r#"[["content-type","application/problem+json"]]"#)
         .bind(GONE)
+        .aside()
         .execute(connection)
         .await?;
     Ok(())

@@ -4,10 +4,8 @@
 use std::fmt::Write;
 
 use async_trait::async_trait;
-use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
-use super::records::Query;
+use super::query::{Query, Row, Value, query};
 use super::rows::{self, SUGGESTION, from_json};
 use super::{Dialect, SqlStore};
 use crate::domain::{ImportRecord, WorkspaceId};
@@ -19,33 +17,26 @@ use crate::store::{
 struct Conditions {
     dialect: Dialect,
     sql: String,
-    bound: Vec<Bound>,
+    bound: Vec<Value>,
     /// Whether tickets have to be joined.
     tickets: bool,
 }
 
-#[derive(Clone)]
-enum Bound {
-    Text(String),
-    Number(i64),
-    Bytes(Vec<u8>),
-}
-
 impl Conditions {
     fn new(dialect: Dialect, workspace: &WorkspaceId) -> Self {
-        let bound = vec![Bound::Text(workspace.to_string())];
+        let bound = vec![workspace.as_str().into()];
         Self { dialect, sql: "s.workspace = $1".to_owned(), bound, tickets: false }
     }
 
     /// Binds a value and returns its placeholder.
-    fn bind(&mut self, value: Bound) -> String {
-        self.bound.push(value);
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.bound.push(value.into());
         format!("${}", self.bound.len())
     }
 
     fn text(&mut self, text: &str) -> String {
         let text = self.dialect.text(text);
-        self.bind(Bound::Text(text))
+        self.bind(text)
     }
 
     fn and(&mut self, condition: &str) {
@@ -71,12 +62,12 @@ impl Conditions {
             }
         }
         if let Some(ticket) = filter.ticket {
-            let at = self.bind(Bound::Bytes(ticket.as_bytes().to_vec()));
+            let at = self.bind(ticket.as_bytes().to_vec());
             self.and(&format!("s.ticket_id = {at}"));
         }
         for (instant, how) in [(filter.from, ">="), (filter.until, "<")] {
             if let Some(instant) = instant {
-                let at = self.bind(Bound::Number(instant.as_microsecond()));
+                let at = self.bind(instant.as_microsecond());
                 self.and(&format!("s.created_at {how} {at}"));
             }
         }
@@ -93,7 +84,7 @@ impl Conditions {
     fn in_order(&mut self, filter: &SuggestionFilter) -> String {
         if filter.urgency.is_empty() {
             if let Some(before) = filter.before {
-                let at = self.bind(Bound::Number(before));
+                let at = self.bind(before);
                 self.and(&format!("s.seq < {at}"));
             }
             return "s.seq DESC".to_owned();
@@ -105,7 +96,7 @@ impl Conditions {
         }
         rank.push_str(" ELSE 0 END");
         if let (Some(before), Some(urgency)) = (filter.before, filter.before_rank) {
-            let (seq, at) = (self.bind(Bound::Number(before)), self.bind(Bound::Number(urgency)));
+            let (seq, at) = (self.bind(before), self.bind(urgency));
             self.and(&format!("({rank} < {at} OR ({rank} = {at} AND s.seq < {seq}))"));
         }
         format!("{rank} DESC, s.seq DESC")
@@ -120,12 +111,7 @@ impl Conditions {
     }
 
     fn query(self, sql: String) -> Query {
-        let query = sqlx::query(AssertSqlSafe(sql));
-        self.bound.into_iter().fold(query, |query, value| match value {
-            Bound::Text(text) => query.bind(text),
-            Bound::Number(number) => query.bind(number),
-            Bound::Bytes(bytes) => query.bind(bytes),
-        })
+        Query { values: self.bound, ..query(sql) }
     }
 }
 
@@ -153,7 +139,7 @@ impl Lists for SqlStore {
         conditions.matching(filter);
         let order = conditions.in_order(filter);
         // One more row than wanted, to know whether there is a next page.
-        let limit = conditions.bind(Bound::Number(i64::from(filter.limit) + 1));
+        let limit = conditions.bind(i64::from(filter.limit) + 1);
         let (from, matching) = (conditions.from(), &conditions.sql);
         // The few that are wanted are found first, by index; documents are read of these alone.
         let sql = format!(
@@ -178,24 +164,24 @@ impl Lists for SqlStore {
         let mut conditions = Conditions::new(self.dialect, workspace);
         conditions.matching(filter);
         let sql = format!("SELECT count(*) FROM {} WHERE {}", conditions.from(), conditions.sql);
-        let row = self.one(conditions.query(sql)).await?;
+        let row = self.one(conditions.query(sql).aside()).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
         Ok(count.unsigned_abs())
     }
 
     async fn pending(&self, workspace: &WorkspaceId) -> Result<Vec<Pending>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT category, team, priority, decision, count(*) FROM suggestions
              WHERE workspace = $1 AND status = 'open' GROUP BY category, team, priority, decision",
         )
         .bind(workspace.to_string());
-        let pending = |row: &AnyRow| {
+        let pending = |row: &Row| {
             Ok(Pending {
                 category: row.try_get(0)?,
                 team: row.try_get(1)?,
                 priority: row.try_get(2)?,
                 decision: row.try_get(3)?,
-                count: row.try_get::<i64, _>(4)?.unsigned_abs(),
+                count: row.try_get::<i64>(4)?.unsigned_abs(),
             })
         };
         self.all(query).await?.iter().map(pending).collect()
@@ -212,7 +198,7 @@ impl Lists for SqlStore {
                  AND s.status IN ('approved', 'edited', 'rerouted', 'rejected')
              ORDER BY s.seq DESC LIMIT $3"
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let query = query(sql)
             .bind(workspace.to_string())
             .bind(self.dialect.text(bundle.unwrap_or_default()))
             .bind(i64::from(limit));
@@ -225,14 +211,14 @@ impl Lists for SqlStore {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<AuditRow>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT seq, at, actor, action, subject, detail FROM audit
              WHERE workspace = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
         )
         .bind(workspace.to_string())
         .bind(before.unwrap_or(i64::MAX))
         .bind(i64::from(limit) + 1);
-        let line = |row: &AnyRow| {
+        let line = |row: &Row| {
             Ok(AuditRow {
                 seq: row.try_get("seq")?,
                 at: rows::time(row, "at")?,
@@ -254,7 +240,7 @@ impl Lists for SqlStore {
         workspace: &WorkspaceId,
         limit: u32,
     ) -> Result<Vec<ImportRecord>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT document FROM imports WHERE workspace = $1
              ORDER BY created_at DESC, id DESC LIMIT $2",
         )

@@ -4,20 +4,23 @@
 mod access;
 mod arrivals;
 mod articles;
+mod database;
 mod erasure;
 mod lists;
 mod open;
+mod query;
 mod records;
 mod reports;
 mod rows;
+mod sqlite;
 mod suggestions;
 mod transaction;
 mod work;
 
-use sqlx::AnyPool;
 use tokio_util::task::TaskTracker;
 
 use super::StoreError;
+use database::{Pool, Turn};
 
 /// Which database is behind the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +73,10 @@ fn rounded_up<T: Copy>(values: &[T]) -> Vec<T> {
 /// A store in a SQL database.
 #[derive(Debug, Clone)]
 pub struct SqlStore {
-    writer: AnyPool,
-    readers: AnyPool,
+    writer: Pool,
+    readers: Pool,
     /// Keeps SQLite's log short, beside the writer.
-    keeper: Option<AnyPool>,
+    keeper: Option<Pool>,
     dialect: Dialect,
     /// Transactions that are being begun in PostgreSQL.
     beginnings: TaskTracker,
@@ -86,17 +89,16 @@ impl SqlStore {
     }
 
     /// Begins to write.
-    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Any>, StoreError> {
-        // SQLite waits for its turn at the beginning; later it would have to give up.
-        if self.dialect == Dialect::Sqlite {
-            return Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?);
-        }
+    async fn write(&self) -> Result<Turn, StoreError> {
+        let pool = match &self.writer {
+            Pool::Sqlite(pool) => return Ok(Turn::Sqlite(Some(pool.begin().await?))),
+            Pool::Postgres(pool) => pool.clone(),
+        };
         // To its end, even if the caller hangs up: of a BEGIN that is given up half-way, sqlx 0.9
         // hands the connection on with the transaction open, and what the next ones write by
         // themselves is never committed (transact-rs/sqlx#4393).
-        let pool = self.writer.clone();
         match self.beginnings.spawn(async move { pool.begin().await }).await {
-            Ok(begun) => Ok(begun?),
+            Ok(begun) => Ok(Turn::Postgres(begun?)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(StoreError::Busy("the process is ending".to_owned())),
@@ -108,24 +110,19 @@ impl SqlStore {
 impl From<sqlx::Error> for StoreError {
     /// Tells apart what callers answer differently.
     fn from(error: sqlx::Error) -> Self {
-        const SQLITE_FULL: &str = "13";
-        // SQLITE_BUSY, SQLITE_LOCKED and their extended codes.
-        const SQLITE_BUSY: [&str; 6] = ["5", "6", "261", "262", "517", "773"];
         // lock_not_available, deadlock_detected, serialization_failure, too_many_connections,
         // cannot_connect_now, query_canceled by a limit that the server sets
         const POSTGRES_BUSY: [&str; 6] = ["55P03", "40P01", "40001", "53300", "57P03", "57014"];
         const POSTGRES_FULL: &str = "53100";
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match (&error, code.as_deref()) {
-            (_, Some(SQLITE_FULL | POSTGRES_FULL)) => Self::Full(error.to_string()),
-            (_, Some(code)) if SQLITE_BUSY.contains(&code) || POSTGRES_BUSY.contains(&code) => {
-                Self::Busy(error.to_string())
-            }
+            (_, Some(POSTGRES_FULL)) => Self::Full(error.to_string()),
+            (_, Some(code)) if POSTGRES_BUSY.contains(&code) => Self::Busy(error.to_string()),
             (sqlx::Error::PoolTimedOut, _) => Self::Busy(error.to_string()),
             (sqlx::Error::Io(io), _) if io.kind() == std::io::ErrorKind::StorageFull => {
                 Self::Full(error.to_string())
             }
-            _ => Self::Database(error),
+            _ => Self::Database(Box::new(error)),
         }
     }
 }
@@ -136,6 +133,8 @@ mod tests {
     use crate::domain::{Ticket, TicketId, TicketText, WorkspaceId};
     use crate::store::{Access, Records, Transaction};
     use jiff::Timestamp;
+    use query::query;
+    use std::time::Duration;
     use uuid::Uuid;
 
     async fn put(tx: &mut dyn Transaction, n: u128, body: &str) -> Result<TicketId, StoreError> {
@@ -164,13 +163,15 @@ mod tests {
         put(&mut *tx, 1, "x").await.unwrap();
         tx.commit().await.unwrap();
         // Of the one connection that writes; at most as many pages as there are.
-        sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+        query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
         let mut tx = store.begin(&main).await.unwrap();
         let full = put(&mut *tx, 2, &"x".repeat(1_000_000)).await;
         assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+        // SQLite has taken all of it back; what comes now would be written by itself.
+        assert!(put(&mut *tx, 3, "y").await.is_err());
         drop(tx);
         assert_eq!(store.counts(&main).await.unwrap().tickets, 1);
-        sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&store.writer).await.unwrap();
+        query("PRAGMA max_page_count = 100000").execute(&store.writer).await.unwrap();
         let mut tx = store.begin(&main).await.unwrap();
         put(&mut *tx, 2, &"x".repeat(1_000_000)).await.unwrap();
         tx.commit().await.unwrap();
@@ -181,10 +182,9 @@ mod tests {
     async fn a_database_that_another_process_holds_is_busy() {
         let folder = tempfile::tempdir().unwrap();
         let (store, other) = (
-            SqlStore::open_folder(folder.path()).await.unwrap(),
+            SqlStore::open_patiently(folder.path(), Duration::from_millis(50)).await.unwrap(),
             SqlStore::open_folder(folder.path()).await.unwrap(),
         );
-        sqlx::raw_sql("PRAGMA busy_timeout = 50").execute(&store.writer).await.unwrap();
         let main = WorkspaceId::main();
         let held = other.begin(&main).await.unwrap();
         let busy = store.begin(&main).await.map(drop);

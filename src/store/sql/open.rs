@@ -4,11 +4,15 @@ use std::fs::TryLockError;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::any::AnyPoolOptions;
+use rusqlite::OpenFlags;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection, SqlSafeStr};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 use tokio_util::task::TaskTracker;
 
+use super::database::Pool;
+use super::sqlite::{self, PATIENCE};
 use super::{Dialect, SqlStore};
 use crate::store::StoreError;
 
@@ -41,8 +45,6 @@ const READERS: u32 = 4;
 /// elsewhere. They are kept apart because who writes may have to read something in between, and
 /// must not wait for those who wait for it.
 const CONNECTIONS: u32 = 8;
-/// How long a use case waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How often to look whether another process is done with the schema.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const FILE_NAME: &str = "deskhand.sqlite3";
@@ -54,41 +56,32 @@ impl SqlStore {
     /// # Errors
     /// The folder or file cannot be made, read or written, or was written by a newer version.
     pub async fn open_folder(folder: &Path) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
+        Self::open_patiently(folder, PATIENCE).await
+    }
+
+    /// The same, with how long is waited for other processes.
+    pub(super) async fn open_patiently(
+        folder: &Path,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
         let lock = prepare(folder)
             .await
             .map_err(|source| StoreError::Folder { path: folder.display().to_string(), source })?;
         let file = folder.join(FILE_NAME);
-        // By itself first: a pool tries again and again, and then says only that it has none.
-        let mut first = AnyConnection::connect(&sqlite_url(&file, "rwc")).await?;
-        set_up_writer(&mut first).await?;
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let mut first = options.journal_mode(SqliteJournalMode::Wal).connect().await?;
+        migrations(SQLITE).run(&mut first).await?;
         first.close().await?;
-        let writer = pool(1)
-            .after_connect(|connection, _| Box::pin(set_up_writer(connection)))
-            // A file does not go away as a server does; asking costs as much as a short read.
-            .test_before_acquire(false)
-            // SQLite itself rolls back when the disk is full, and the driver does not notice.
-            .before_acquire(|connection, _| {
-                let sound = !connection.is_in_transaction();
-                Box::pin(async move { Ok(sound) })
-            })
-            .connect(&sqlite_url(&file, "rwc"))
-            .await?;
-        migrate(&writer, SQLITE).await?;
-        let readers = pool(READERS)
-            .after_connect(|connection, _| Box::pin(set_up_reader(connection)))
-            .test_before_acquire(false)
-            .connect(&sqlite_url(&file, "ro"))
-            .await?;
-        let keeper = pool(1).test_before_acquire(false).connect(&sqlite_url(&file, "rw")).await?;
+        let pool = |flags, setup, connections| {
+            sqlite::Pool::open(&file, flags, setup, connections, patience).map(Pool::Sqlite)
+        };
+        let (both, read) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let writer = pool(both, SET_UP_WRITER, 1)?;
+        let readers = pool(read, "", READERS)?;
+        let keeper = Some(pool(both, "", 1)?);
         drop(lock);
-        Ok(Self {
-            writer,
-            readers,
-            keeper: Some(keeper),
-            dialect: Dialect::Sqlite,
-            beginnings: TaskTracker::new(),
-        })
+        let (dialect, beginnings) = (Dialect::Sqlite, TaskTracker::new());
+        Ok(Self { writer, readers, keeper, dialect, beginnings })
     }
 
     /// Connects to a PostgreSQL database (`postgres://user:password@host/name`) and brings its
@@ -97,10 +90,9 @@ impl SqlStore {
     /// # Errors
     /// The server cannot be reached, refuses, or holds a newer version's schema.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
         // By itself, because another process may be at it for longer than a lock is waited for.
         let once = pool(1).connect(url).await?;
-        migrate(&once, POSTGRES).await?;
+        migrations(POSTGRES).run(&once).await?;
         once.close().await;
         let connections = || {
             pool(CONNECTIONS).after_connect(|connection, _| Box::pin(set_up_session(connection)))
@@ -108,8 +100,8 @@ impl SqlStore {
         let (writer, readers) =
             (connections().connect(url).await?, connections().connect(url).await?);
         Ok(Self {
-            writer,
-            readers,
+            writer: Pool::Postgres(writer),
+            readers: Pool::Postgres(readers),
             keeper: None,
             dialect: Dialect::Postgres,
             beginnings: TaskTracker::new(),
@@ -117,65 +109,38 @@ impl SqlStore {
     }
 }
 
-fn pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
 }
 
-async fn set_up_writer(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    // What was acknowledged survives a power cut, not only a crash; what was erased is
-    // overwritten.
-    run(connection, "PRAGMA busy_timeout = 10000").await?;
-    run(connection, "PRAGMA journal_mode = WAL").await?;
-    run(connection, "PRAGMA synchronous = FULL").await?;
-    // In pages. Before that, `Records::shorten_log` is to have emptied it, so that nobody's answer
-    // waits for it.
-    run(connection, "PRAGMA wal_autocheckpoint = 4000").await?;
-    run(connection, "PRAGMA foreign_keys = ON").await?;
-    run(connection, "PRAGMA secure_delete = ON").await
-}
-
-async fn set_up_reader(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    run(connection, "PRAGMA busy_timeout = 10000").await
-}
+/// What was acknowledged survives a power cut, not only a crash; what was erased is overwritten.
+/// Before the log has so many pages, `Records::shorten_log` is to have emptied it, so that nobody's
+/// answer waits for it.
+const SET_UP_WRITER: &str = "PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON;";
 
 /// Nobody waits for ever: not for a lock, nor for a process that vanished in the middle of a
 /// transaction. Limits that the database's owner has set are kept.
-async fn set_up_session(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+async fn set_up_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for sql in [
         "SELECT set_config('lock_timeout', '10s', false)
          WHERE current_setting('lock_timeout') = '0'",
         "SELECT set_config('idle_in_transaction_session_timeout', '60s', false)
          WHERE current_setting('idle_in_transaction_session_timeout') = '0'",
     ] {
-        run(connection, sql).await?;
+        sqlx::raw_sql(sql).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-async fn run(connection: &mut AnyConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sql).execute(connection).await.map(drop)
-}
-
-async fn migrate(pool: &AnyPool, history: History) -> Result<(), StoreError> {
+fn migrations(history: History) -> Migrator {
     let steps = history.iter().map(|&(version, name, sql)| {
         let sql = sql.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     });
-    Ok(Migrator::with_migrations(steps.collect()).run(pool).await?)
-}
-
-/// A path as a URL: whatever could be read as part of one is escaped.
-fn sqlite_url(file: &Path, mode: &str) -> String {
-    let mut url = String::from("sqlite://");
-    for &byte in file.to_string_lossy().as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
-            url.push(char::from(byte));
-        } else {
-            url.push('%');
-            url.push_str(&crate::domain::ids::hex(&[byte]));
-        }
-    }
-    format!("{url}?mode={mode}")
+    Migrator::with_migrations(steps.collect())
 }
 
 /// Makes the folder, for its owner's eyes only, and holds back other processes that would bring

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AssertSqlSafe, Row};
 
+use super::query::{Query, Row, query};
 use super::rows::{self, SUGGESTION, TICKET, from_json, outcome, to_json, uuid};
 use super::transaction::SqlTransaction;
 use super::{Dialect, SqlStore, places, rounded_up};
@@ -21,15 +20,18 @@ use crate::store::{
 };
 use crate::text::Terms;
 
-pub(super) type Query = sqlx::query::Query<'static, sqlx::Any, AnyArguments>;
+/// Entries that are read in less time than it takes to hand them to another thread.
+const AT_ONCE: u32 = 64;
 
 impl SqlStore {
-    pub(super) async fn one(&self, query: Query) -> Result<Option<AnyRow>, StoreError> {
-        Ok(query.fetch_optional(&self.readers).await?)
+    /// A row by its key.
+    pub(super) async fn one(&self, query: Query) -> Result<Option<Row>, StoreError> {
+        query.fetch_optional(&self.readers).await
     }
 
-    pub(super) async fn all(&self, query: Query) -> Result<Vec<AnyRow>, StoreError> {
-        Ok(query.fetch_all(&self.readers).await?)
+    /// Rows that may be many.
+    pub(super) async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        query.aside().fetch_all(&self.readers).await
     }
 }
 
@@ -40,15 +42,13 @@ impl Records for SqlStore {
     }
 
     async fn bind_encoder(&self, fingerprint: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO facts (name, value) VALUES ('encoder', $1) ON CONFLICT DO NOTHING",
-        )
-        .bind(fingerprint.to_owned())
-        .execute(&self.writer)
-        .await?;
-        let written: String = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'encoder'")
-            .fetch_one(&self.writer)
+        query("INSERT INTO facts (name, value) VALUES ('encoder', $1) ON CONFLICT DO NOTHING")
+            .bind(fingerprint.to_owned())
+            .execute(&self.writer)
             .await?;
+        let written =
+            query("SELECT value FROM facts WHERE name = 'encoder'").fetch_one(&self.writer).await?;
+        let written: String = written.try_get(0)?;
         if written == fingerprint {
             return Ok(());
         }
@@ -59,31 +59,31 @@ impl Records for SqlStore {
         let mut tx = self.write().await?;
         if self.dialect == Dialect::Postgres {
             // Whoever is writing entries ends first; rows locked one by one could deadlock.
-            sqlx::query("LOCK TABLE entries IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+            query("LOCK TABLE entries IN SHARE ROW EXCLUSIVE MODE").execute(&mut tx).await?;
         }
-        sqlx::query(
+        query(
             "INSERT INTO facts (name, value) VALUES ('encoder', $1)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(fingerprint.to_owned())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         for sql in
             ["DELETE FROM entries WHERE encoder <> $1", "DELETE FROM passages WHERE encoder <> $1"]
         {
-            sqlx::query(sql).bind(fingerprint.to_owned()).execute(&mut *tx).await?;
+            query(sql).bind(fingerprint.to_owned()).aside().execute(&mut tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn workspaces(&self) -> Result<Vec<WorkspaceId>, StoreError> {
         let found = self
-            .all(sqlx::query(
+            .all(query(
                 "SELECT name FROM workspaces UNION SELECT workspace FROM taxonomies
                  UNION SELECT workspace FROM tickets UNION SELECT workspace FROM imports",
             ))
             .await?;
-        let name = |row: &AnyRow| {
+        let name = |row: &Row| {
             let name: String = row.try_get(0)?;
             WorkspaceId::try_from(name).map_err(|e| StoreError::Row(e.to_string()))
         };
@@ -98,7 +98,7 @@ impl Records for SqlStore {
         workspace: &WorkspaceId,
         source: Option<&ExternalRef>,
     ) -> Result<DeskState, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT (SELECT settings FROM workspaces WHERE name = $1) AS settings,
                     (SELECT max(version) FROM taxonomies WHERE workspace = $1) AS taxonomy,
                     (SELECT coalesce(max(seq), 0) FROM articles WHERE workspace = $1) AS articles,
@@ -122,7 +122,7 @@ impl Records for SqlStore {
     }
 
     async fn settings(&self, workspace: &WorkspaceId) -> Result<WorkspaceSettings, StoreError> {
-        let query = sqlx::query(SETTINGS);
+        let query = query(SETTINGS);
         let row = self.one(query.bind(workspace.to_string())).await?;
         row.map_or(Ok(WorkspaceSettings::default()), |row| from_json(row.try_get(0)?))
     }
@@ -133,7 +133,7 @@ impl Records for SqlStore {
         settings: &WorkspaceSettings,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(SAVE_SETTINGS)
+        query(SAVE_SETTINGS)
             .bind(workspace.to_string())
             .bind(to_json(settings)?)
             .bind(now.as_microsecond())
@@ -143,7 +143,7 @@ impl Records for SqlStore {
     }
 
     async fn taxonomy(&self, workspace: &WorkspaceId) -> Result<Option<Taxonomy>, StoreError> {
-        let query = sqlx::query(NEWEST_TAXONOMY).bind(workspace.to_string());
+        let query = query(NEWEST_TAXONOMY).bind(workspace.to_string());
         self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
     }
 
@@ -152,14 +152,14 @@ impl Records for SqlStore {
         workspace: &WorkspaceId,
         source: &ExternalRef,
     ) -> Result<Option<Known>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT id, import_hash FROM tickets
              WHERE workspace = $1 AND source_system = $2 AND source_id = $3",
         )
         .bind(workspace.to_string())
         .bind(self.dialect.text(&source.system))
         .bind(self.dialect.text(&source.id));
-        let known = |row: AnyRow| {
+        let known = |row: Row| {
             Ok(Known { id: TicketId::new(uuid(&row, "id")?), import_hash: row.try_get(1)? })
         };
         self.one(query).await?.map(known).transpose()
@@ -183,7 +183,7 @@ impl Records for SqlStore {
         let sql = format!(
             "SELECT {TICKET} FROM tickets WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT $3"
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let query = query(sql)
             .bind(workspace.to_string())
             .bind(after.map_or_else(Vec::new, |id| id.as_bytes().to_vec()))
             .bind(i64::from(limit));
@@ -197,7 +197,7 @@ impl Records for SqlStore {
         limit: u32,
     ) -> Result<Vec<TicketId>, StoreError> {
         // What was asked long ago counts as old even if it was imported yesterday.
-        let query = sqlx::query(
+        let query = query(
             "SELECT id FROM tickets WHERE workspace = $1
                  AND coalesce(resolved_at, created_at, received_at) < $2 LIMIT $3",
         )
@@ -230,22 +230,20 @@ impl Records for SqlStore {
              FROM entries WHERE workspace = $1 AND encoder = $2 AND seq > $3
              ORDER BY seq LIMIT {limit}"
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(workspace.to_string())
-            .bind(encoder.to_owned())
-            .bind(after);
-        let change = |row: &AnyRow| {
+        let query = query(sql).bind(workspace.to_string()).bind(encoder.to_owned()).bind(after);
+        let change = |row: &Row| {
             Ok(EntryChange {
                 seq: row.try_get("seq")?,
                 ticket_id: TicketId::new(uuid(row, "ticket_id")?),
-                vector: row.try_get::<Option<&[u8]>, _>("vector")?.map(rows::floats),
+                vector: row.try_get::<Option<&[u8]>>("vector")?.map(rows::floats),
                 terms: row
-                    .try_get::<Option<&[u8]>, _>("terms")?
+                    .try_get::<Option<&[u8]>>("terms")?
                     .map(Terms::from_bytes)
                     .unwrap_or_default(),
             })
         };
-        self.all(query).await?.iter().map(change).collect()
+        let query = if limit <= AT_ONCE { query } else { query.aside() };
+        query.fetch_all(&self.readers).await?.iter().map(change).collect()
     }
 
     async fn entry(
@@ -276,14 +274,12 @@ impl Records for SqlStore {
              WHERE e.workspace = $1 AND e.encoder = $2 AND e.listed = 1 AND e.ticket_id IN ({})",
             places(3, wanted.len())
         );
-        let mut query =
-            sqlx::query(AssertSqlSafe(statement)).bind(workspace.as_str()).bind(encoder);
+        let mut query = query(statement).bind(workspace.as_str()).bind(encoder);
         for id in &wanted {
             query = query.bind(&id.as_bytes()[..]);
         }
-        let mut connection = self.readers.acquire().await?;
         let mut shown = HashMap::new();
-        for row in query.fetch_all(&mut *connection).await? {
+        for row in query.fetch_all(&self.readers).await? {
             let id: Vec<u8> = row.try_get("ticket_id")?;
             shown.insert(id, row);
         }
@@ -337,15 +333,15 @@ impl Records for SqlStore {
     }
 
     async fn counts(&self, workspace: &WorkspaceId) -> Result<Counts, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT (SELECT count(*) FROM tickets WHERE workspace = $1),
                     (SELECT count(*) FROM entries WHERE workspace = $1 AND listed = 1
                          AND encoder = (SELECT value FROM facts WHERE name = 'encoder')),
                     (SELECT count(*) FROM suggestions WHERE workspace = $1)",
         )
         .bind(workspace.to_string());
-        let row = query.fetch_one(&self.readers).await?;
-        let count = |at: usize| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
+        let row = query.aside().fetch_one(&self.readers).await?;
+        let count = |at: usize| row.try_get::<i64>(at).map(i64::unsigned_abs);
         Ok(Counts { tickets: count(0)?, searchable: count(1)?, suggestions: count(2)? })
     }
 
@@ -354,7 +350,7 @@ impl Records for SqlStore {
         workspace: &WorkspaceId,
         id: ImportId,
     ) -> Result<Option<ImportRecord>, StoreError> {
-        let query = sqlx::query("SELECT document FROM imports WHERE workspace = $1 AND id = $2")
+        let query = query("SELECT document FROM imports WHERE workspace = $1 AND id = $2")
             .bind(workspace.to_string())
             .bind(id.as_bytes().to_vec());
         self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
@@ -365,7 +361,7 @@ impl Records for SqlStore {
         workspace: &WorkspaceId,
         before: Timestamp,
     ) -> Result<Vec<ImportRecord>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT document FROM imports WHERE workspace = $1 AND state = $2 AND updated_at <= $3",
         )
         .bind(workspace.to_string())
@@ -375,19 +371,19 @@ impl Records for SqlStore {
     }
 
     async fn import_chunk(&self, id: ImportId, n: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let query = sqlx::query("SELECT bytes FROM import_chunks WHERE import_id = $1 AND n = $2")
+        let query = query("SELECT bytes FROM import_chunks WHERE import_id = $1 AND n = $2")
             .bind(id.as_bytes().to_vec())
-            .bind(i64::from(n));
+            .bind(i64::from(n))
+            .aside();
         self.one(query).await?.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
         if self.dialect == Dialect::Sqlite {
             // Deleted rows are overwritten in place; the log still has them until it is emptied.
-            let row =
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await?;
+            let row = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await?;
             // It says so, and is no error to SQLite, when a reader was in its way for too long.
-            if row.try_get::<i64, _>(0)? != 0 {
+            if row.try_get::<i64>(0)? != 0 {
                 return Err(StoreError::Busy("a reader keeps the log from being emptied".into()));
             }
         }
@@ -396,7 +392,7 @@ impl Records for SqlStore {
 
     async fn shorten_log(&self) -> Result<(), StoreError> {
         if let Some(keeper) = &self.keeper {
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(keeper).await?;
+            query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(keeper).await?;
         }
         Ok(())
     }
@@ -421,16 +417,16 @@ pub(super) const SAVE_SETTINGS: &str =
 
 pub(super) fn ticket_query(workspace: &WorkspaceId, id: TicketId) -> Query {
     let sql = format!("SELECT {TICKET} FROM tickets WHERE workspace = $1 AND id = $2");
-    sqlx::query(AssertSqlSafe(sql)).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
+    query(sql).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
 }
 
 pub(super) fn suggestion_query(workspace: &WorkspaceId, id: SuggestionId) -> Query {
     let sql = format!("{SUGGESTION} WHERE s.workspace = $1 AND s.id = $2");
-    sqlx::query(AssertSqlSafe(sql)).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
+    query(sql).bind(workspace.to_string()).bind(id.as_bytes().to_vec())
 }
 
 pub(super) fn entry_query(workspace: &WorkspaceId, encoder: &str, id: TicketId) -> Query {
-    sqlx::query(
+    query(
         "SELECT seq, listed, vector, terms, subject, resolution FROM entries
          WHERE workspace = $1 AND encoder = $2 AND ticket_id = $3",
     )

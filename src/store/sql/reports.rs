@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::Row;
 
 use super::SqlStore;
+use super::query::query;
 use super::rows::{from_json, to_json};
 use super::transaction::SqlTransaction;
 use crate::domain::{ReportId, ReportRecord, WorkspaceId};
@@ -17,7 +17,7 @@ impl Reports for SqlStore {
         workspace: &WorkspaceId,
         limit: u32,
     ) -> Result<Vec<ReportRecord>, StoreError> {
-        let query = sqlx::query(
+        let query = query(
             "SELECT document FROM reports WHERE workspace = $1
              ORDER BY created_at DESC, id DESC LIMIT $2",
         )
@@ -31,7 +31,7 @@ impl Reports for SqlStore {
         workspace: &WorkspaceId,
         id: ReportId,
     ) -> Result<Option<ReportRecord>, StoreError> {
-        let query = sqlx::query("SELECT document FROM reports WHERE workspace = $1 AND id = $2")
+        let query = query("SELECT document FROM reports WHERE workspace = $1 AND id = $2")
             .bind(workspace.to_string())
             .bind(id.as_bytes().to_vec());
         self.one(query).await?.map(|row| from_json(row.try_get(0)?)).transpose()
@@ -42,9 +42,10 @@ impl Reports for SqlStore {
         workspace: &WorkspaceId,
         id: ReportId,
     ) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT content FROM reports WHERE workspace = $1 AND id = $2")
+        let query = query("SELECT content FROM reports WHERE workspace = $1 AND id = $2")
             .bind(workspace.to_string())
-            .bind(id.as_bytes().to_vec());
+            .bind(id.as_bytes().to_vec())
+            .aside();
         let content = self.one(query).await?.map(|row| row.try_get(0)).transpose()?;
         Ok(content.flatten())
     }
@@ -53,7 +54,7 @@ impl Reports for SqlStore {
 #[async_trait]
 impl WriteReports for SqlTransaction {
     async fn put_report(&mut self, report: &ReportRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO reports (id, workspace, open, created_at, document)
              VALUES ($1, $2, $3, $4, $5)",
         )
@@ -72,7 +73,7 @@ impl WriteReports for SqlTransaction {
         report: &ReportRecord,
         content: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let updated = sqlx::query(
+        let updated = query(
             "UPDATE reports SET open = $3, document = $4, content = $5
              WHERE workspace = $1 AND id = $2 AND open = 1",
         )
@@ -81,39 +82,42 @@ impl WriteReports for SqlTransaction {
         .bind(i64::from(!report.ended()))
         .bind(self.dialect.text(&to_json(report)?))
         .bind(self.dialect.maybe_text(content))
+        .aside()
         .execute(self.connection())
         .await?;
-        Ok(updated.rows_affected() == 1)
+        Ok(updated == 1)
     }
 
     async fn drop_report(&mut self, id: ReportId) -> Result<bool, StoreError> {
-        let dropped = sqlx::query("DELETE FROM reports WHERE workspace = $1 AND id = $2")
+        let dropped = query("DELETE FROM reports WHERE workspace = $1 AND id = $2")
             .bind(self.workspace.to_string())
             .bind(&id.as_bytes()[..])
             .execute(self.connection())
             .await?;
-        Ok(dropped.rows_affected() == 1)
+        Ok(dropped == 1)
     }
 
     async fn drop_reports_before(&mut self, instant: Timestamp) -> Result<u64, StoreError> {
-        let dropped = sqlx::query("DELETE FROM reports WHERE workspace = $1 AND created_at < $2")
+        let dropped = query("DELETE FROM reports WHERE workspace = $1 AND created_at < $2")
             .bind(self.workspace.to_string())
             .bind(instant.as_microsecond())
+            .aside()
             .execute(self.connection())
             .await?;
-        Ok(dropped.rows_affected())
+        Ok(dropped)
     }
 
     async fn trim_reports(&mut self, keep: u32) -> Result<u64, StoreError> {
-        let dropped = sqlx::query(
+        let dropped = query(
             "DELETE FROM reports WHERE workspace = $1 AND id NOT IN
                  (SELECT id FROM reports WHERE workspace = $1
                   ORDER BY created_at DESC, id DESC LIMIT $2)",
         )
         .bind(self.workspace.to_string())
         .bind(i64::from(keep))
+        .aside()
         .execute(self.connection())
         .await?;
-        Ok(dropped.rows_affected())
+        Ok(dropped)
     }
 }

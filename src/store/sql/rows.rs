@@ -1,10 +1,9 @@
 //! Between rows and types.
 
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+use super::query::Row;
 use crate::domain::{
     AgentDecision, ExternalRef, Outcome, Status, Suggestion, Ticket, TicketId, TicketText,
 };
@@ -42,16 +41,16 @@ pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect()
 }
 
-pub(super) fn uuid(row: &AnyRow, column: &str) -> Result<Uuid, StoreError> {
+pub(super) fn uuid(row: &Row, column: &str) -> Result<Uuid, StoreError> {
     Uuid::from_slice(row.try_get(column)?)
         .map_err(|_| StoreError::Row(format!("{column} is no identifier")))
 }
 
-pub(super) fn time(row: &AnyRow, column: &str) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &Row, column: &str) -> Result<Timestamp, StoreError> {
     instant(column, row.try_get(column)?)
 }
 
-pub(super) fn maybe_time(row: &AnyRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn maybe_time(row: &Row, column: &str) -> Result<Option<Timestamp>, StoreError> {
     let at: Option<i64> = row.try_get(column)?;
     at.map(|at| instant(column, at)).transpose()
 }
@@ -67,7 +66,7 @@ pub(super) fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
 }
 
-pub(super) fn outcome(row: &AnyRow) -> Result<Outcome, StoreError> {
+pub(super) fn outcome(row: &Row) -> Result<Outcome, StoreError> {
     let minutes: Option<i64> = row.try_get("handling_minutes")?;
     Ok(Outcome {
         category: row.try_get("category")?,
@@ -79,14 +78,14 @@ pub(super) fn outcome(row: &AnyRow) -> Result<Outcome, StoreError> {
     })
 }
 
-fn source(row: &AnyRow) -> Result<Option<ExternalRef>, StoreError> {
+fn source(row: &Row) -> Result<Option<ExternalRef>, StoreError> {
     let system: Option<String> = row.try_get("source_system")?;
     let id: Option<String> = row.try_get("source_id")?;
     let url = row.try_get("source_url")?;
     Ok(system.zip(id).map(|(system, id)| ExternalRef { system, id, url }))
 }
 
-pub(super) fn ticket(row: &AnyRow) -> Result<StoredTicket, StoreError> {
+pub(super) fn ticket(row: &Row) -> Result<StoredTicket, StoreError> {
     let messages: String = row.try_get("messages")?;
     Ok(StoredTicket {
         id: TicketId::new(uuid(row, "id")?),
@@ -106,7 +105,7 @@ pub(super) fn ticket(row: &AnyRow) -> Result<StoredTicket, StoreError> {
     })
 }
 
-pub(super) fn suggestion(row: &AnyRow) -> Result<StoredSuggestion, StoreError> {
+pub(super) fn suggestion(row: &Row) -> Result<StoredSuggestion, StoreError> {
     let document: String = row.try_get("document")?;
     let mut suggestion: Suggestion = from_json(&document)?;
     let draft: Option<String> = row.try_get("draft")?;
@@ -131,12 +130,12 @@ pub(super) fn suggestion(row: &AnyRow) -> Result<StoredSuggestion, StoreError> {
     })
 }
 
-pub(super) fn entry(row: &AnyRow) -> Result<EntryRow, StoreError> {
+pub(super) fn entry(row: &Row) -> Result<EntryRow, StoreError> {
     let vector: Option<Vec<u8>> = row.try_get("vector")?;
     Ok(EntryRow {
-        listed: row.try_get::<i64, _>("listed")? != 0,
+        listed: row.try_get::<i64>("listed")? != 0,
         vector: vector.map(|v| floats(&v)),
-        terms: row.try_get::<Option<&[u8]>, _>("terms")?.map(Terms::from_bytes),
+        terms: row.try_get::<Option<&[u8]>>("terms")?.map(Terms::from_bytes),
         subject: row.try_get("subject")?,
         resolution: row.try_get("resolution")?,
     })

@@ -1,10 +1,9 @@
 //! Writing suggestions and what people decide about them.
 
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use super::erasure;
+use super::query::{Row, query};
 use super::rows::{from_json, to_json, uuid};
 use super::transaction::SqlTransaction;
 use crate::domain::decision::Before;
@@ -21,7 +20,7 @@ impl SqlTransaction {
     ) -> Result<(), StoreError> {
         let workspace = self.workspace.to_string();
         let (dialect, ticket) = (self.dialect, suggestion.ticket_id);
-        sqlx::query(
+        query(
             "UPDATE suggestions SET status = 'superseded', version = version + 1
              WHERE workspace = $1 AND ticket_id = $2 AND status = 'open'",
         )
@@ -34,7 +33,7 @@ impl SqlTransaction {
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_default();
         let plain = Suggestion { draft: None, ..suggestion.clone() };
-        sqlx::query(
+        query(
             "INSERT INTO suggestions (id, workspace, ticket_id, created_at, version, status,
                  category, team, decision, language, bundle, policy, taxonomy_version, document,
                  priority)
@@ -62,14 +61,12 @@ impl SqlTransaction {
     async fn insert_draft(&mut self, suggestion: &Suggestion) -> Result<(), StoreError> {
         let workspace = self.workspace.to_string();
         if let Some(draft) = &suggestion.draft {
-            sqlx::query(
-                "INSERT INTO drafts (suggestion_id, workspace, document) VALUES ($1, $2, $3)",
-            )
-            .bind(&suggestion.id.as_bytes()[..])
-            .bind(&workspace)
-            .bind(to_json(draft)?)
-            .execute(self.connection())
-            .await?;
+            query("INSERT INTO drafts (suggestion_id, workspace, document) VALUES ($1, $2, $3)")
+                .bind(&suggestion.id.as_bytes()[..])
+                .bind(&workspace)
+                .bind(to_json(draft)?)
+                .execute(self.connection())
+                .await?;
         }
         let mentioned = erasure::mentions(suggestion);
         if !mentioned.is_empty() {
@@ -79,9 +76,7 @@ impl SqlTransaction {
                 "INSERT INTO mentions (workspace, ticket_id, suggestion_id) VALUES {}",
                 rows.join(", ")
             );
-            let mut query = sqlx::query(AssertSqlSafe(sql))
-                .bind(&workspace)
-                .bind(&suggestion.id.as_bytes()[..]);
+            let mut query = query(sql).bind(&workspace).bind(&suggestion.id.as_bytes()[..]);
             for ticket in &mentioned {
                 query = query.bind(&ticket.as_bytes()[..]);
             }
@@ -97,7 +92,7 @@ impl SqlTransaction {
         id: SuggestionId,
         status: Status,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE suggestions SET version = version + 1, status = CASE
                  WHEN $3 = 'open' AND EXISTS (SELECT 1 FROM suggestions newer
                      WHERE newer.workspace = $1 AND newer.ticket_id = suggestions.ticket_id
@@ -119,7 +114,7 @@ impl SqlTransaction {
         decision: &StoredDecision,
     ) -> Result<(), StoreError> {
         let made = &decision.decision;
-        sqlx::query(
+        query(
             "INSERT INTO decisions (id, workspace, ticket_id, suggestion_id, action, actor, at,
                  document, previous)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -145,7 +140,7 @@ impl SqlTransaction {
         suggestion: Option<SuggestionId>,
     ) -> Result<Option<StoredDecision>, StoreError> {
         let resolved = i64::from(suggestion.is_none());
-        let row = sqlx::query(
+        let row = query(
             "SELECT document, previous FROM decisions
              WHERE workspace = $1 AND ticket_id = $2 AND undone_at IS NULL
                  AND (($3 = 1 AND action = 'resolve') OR suggestion_id = $4)
@@ -166,7 +161,7 @@ impl SqlTransaction {
         ticket: TicketId,
         id: DecisionId,
     ) -> Result<Vec<StoredDecision>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT document, previous, suggestion_id FROM decisions
              WHERE workspace = $1 AND ticket_id = $2 AND undone_at IS NULL
                  AND seq > (SELECT seq FROM decisions WHERE workspace = $1 AND id = $3)
@@ -177,7 +172,7 @@ impl SqlTransaction {
         .bind(&id.as_bytes()[..])
         .fetch_all(self.connection())
         .await?;
-        let about = |row: &AnyRow| {
+        let about = |row: &Row| {
             let id: Option<Vec<u8>> = row.try_get(2)?;
             let id = id.map(|_| uuid(row, "suggestion_id").map(SuggestionId::new)).transpose()?;
             decision(row, ticket, id)
@@ -190,7 +185,7 @@ impl SqlTransaction {
         &mut self,
         decision: &StoredDecision,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE decisions SET previous = $3 WHERE workspace = $1 AND id = $2")
+        query("UPDATE decisions SET previous = $3 WHERE workspace = $1 AND id = $2")
             .bind(self.workspace.to_string())
             .bind(&decision.decision.id.as_bytes()[..])
             .bind(to_json(&(&decision.before, &decision.after))?)
@@ -205,7 +200,7 @@ impl SqlTransaction {
         id: DecisionId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE decisions SET undone_at = $3
              WHERE workspace = $1 AND id = $2 AND undone_at IS NULL",
         )
@@ -220,7 +215,7 @@ impl SqlTransaction {
 
 /// The decision in a row of its document and what it changed.
 fn decision(
-    row: &AnyRow,
+    row: &Row,
     ticket: TicketId,
     suggestion: Option<SuggestionId>,
 ) -> Result<StoredDecision, StoreError> {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
+use super::database::Turn;
+use super::query::{Row, query};
 use super::records::{
     NEWEST_TAXONOMY, SAVE_SETTINGS, SETTINGS, entry_query, suggestion_query, ticket_query,
 };
@@ -24,7 +24,7 @@ use crate::text::Terms;
 
 /// A transaction that holds its workspace's turn to write.
 pub(super) struct SqlTransaction {
-    tx: sqlx::Transaction<'static, sqlx::Any>,
+    tx: Turn,
     pub(super) dialect: Dialect,
     pub(super) workspace: WorkspaceId,
 }
@@ -38,24 +38,24 @@ impl SqlTransaction {
         if dialect == Dialect::Postgres {
             // One writer a workspace, as in SQLite. Sequence numbers then become visible in their
             // order; without the lock a view could pass over one that is committed late.
-            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
                 .bind(workspace.as_str())
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await?;
         }
         Ok(Self { tx, dialect, workspace: workspace.clone() })
     }
 
-    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+    pub(super) fn connection(&mut self) -> &mut Turn {
         &mut self.tx
     }
 
     pub(super) async fn finish(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await
     }
 }
 
-fn ids(rows: &[AnyRow]) -> Result<Vec<TicketId>, StoreError> {
+fn ids(rows: &[Row]) -> Result<Vec<TicketId>, StoreError> {
     rows.iter().map(|row| Ok(TicketId::new(uuid(row, "id")?))).collect()
 }
 
@@ -70,7 +70,7 @@ impl Transaction for SqlTransaction {
     ) -> Result<TicketId, StoreError> {
         let (dialect, source) = (self.dialect, ticket.source.as_ref());
         // The import hash goes: the row may no longer say what was imported.
-        let row = sqlx::query(
+        let row = query(
             "INSERT INTO tickets (id, workspace, source_system, source_id, source_url, subject,
                  body, messages, requester, language, created_at, received_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -119,7 +119,7 @@ impl Transaction for SqlTransaction {
             "SELECT id FROM tickets WHERE workspace || '' = $1 AND id IN ({})",
             places(2, ids.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(self.workspace.to_string());
+        let mut query = query(sql).bind(self.workspace.to_string());
         for id in &ids {
             query = query.bind(&id.as_bytes()[..]);
         }
@@ -136,7 +136,7 @@ impl Transaction for SqlTransaction {
         ticket: &Ticket,
         language: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE tickets SET subject = $3, body = $4, messages = $5, language = $6,
                  import_hash = NULL WHERE workspace = $1 AND id = $2",
         )
@@ -157,7 +157,7 @@ impl Transaction for SqlTransaction {
         outcome: &Outcome,
         import_hash: Option<&str>,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE tickets SET category = $3, team = $4, priority = $5, resolution = $6,
                  resolved_at = $7, handling_minutes = $8, import_hash = $9
              WHERE workspace = $1 AND id = $2",
@@ -185,13 +185,14 @@ impl Transaction for SqlTransaction {
         let column = field.name();
         let sql =
             format!("UPDATE tickets SET {column} = $3 WHERE workspace = $1 AND {column} = $2");
-        let done = sqlx::query(AssertSqlSafe(sql))
+        let done = query(sql)
             .bind(self.workspace.to_string())
             .bind(self.dialect.text(from))
             .bind(self.dialect.text(to))
+            .aside()
             .execute(self.connection())
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     async fn labels_in_use(&mut self, field: LabelField) -> Result<Vec<(String, u64)>, StoreError> {
@@ -200,12 +201,13 @@ impl Transaction for SqlTransaction {
             "SELECT {column} AS label, count(*) AS n FROM tickets
              WHERE workspace = $1 AND {column} IS NOT NULL GROUP BY {column}"
         );
-        let found = sqlx::query(AssertSqlSafe(sql))
+        let found = query(sql)
             .bind(self.workspace.to_string())
+            .aside()
             .fetch_all(self.connection())
             .await?;
         let count =
-            |row: &AnyRow| Ok((row.try_get("label")?, row.try_get::<i64, _>("n")?.unsigned_abs()));
+            |row: &Row| Ok((row.try_get("label")?, row.try_get::<i64>("n")?.unsigned_abs()));
         let mut labels: Vec<_> = found.iter().map(count).collect::<Result<_, StoreError>>()?;
         labels.sort();
         Ok(labels)
@@ -237,7 +239,7 @@ impl Transaction for SqlTransaction {
                  terms = excluded.terms, subject = excluded.subject,
                  resolution = excluded.resolution",
         );
-        sqlx::query(sql)
+        query(sql)
             .bind(self.workspace.to_string())
             .bind(encoder)
             .bind(&id.as_bytes()[..])
@@ -302,7 +304,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn taxonomy(&mut self) -> Result<Option<Taxonomy>, StoreError> {
-        let query = sqlx::query(NEWEST_TAXONOMY).bind(self.workspace.to_string());
+        let query = query(NEWEST_TAXONOMY).bind(self.workspace.to_string());
         let row = query.fetch_optional(self.connection()).await?;
         row.map(|row| from_json(row.try_get(0)?)).transpose()
     }
@@ -312,7 +314,7 @@ impl Transaction for SqlTransaction {
         taxonomy: &Taxonomy,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO taxonomies (workspace, version, document, created_at)
              VALUES ($1, $2, $3, $4)",
         )
@@ -326,7 +328,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn settings(&mut self) -> Result<WorkspaceSettings, StoreError> {
-        let query = sqlx::query(SETTINGS).bind(self.workspace.to_string());
+        let query = query(SETTINGS).bind(self.workspace.to_string());
         let row = query.fetch_optional(self.connection()).await?;
         row.map_or(Ok(WorkspaceSettings::default()), |row| from_json(row.try_get(0)?))
     }
@@ -336,7 +338,7 @@ impl Transaction for SqlTransaction {
         settings: &WorkspaceSettings,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(SAVE_SETTINGS)
+        query(SAVE_SETTINGS)
             .bind(self.workspace.to_string())
             .bind(to_json(settings)?)
             .bind(now.as_microsecond())
@@ -346,7 +348,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn tickets_of(&mut self, requester: &str) -> Result<Vec<TicketId>, StoreError> {
-        let found = sqlx::query("SELECT id FROM tickets WHERE workspace = $1 AND requester = $2")
+        let found = query("SELECT id FROM tickets WHERE workspace = $1 AND requester = $2")
             .bind(self.workspace.to_string())
             .bind(self.dialect.text(requester))
             .fetch_all(self.connection())
@@ -362,10 +364,11 @@ impl Transaction for SqlTransaction {
             "SELECT id FROM tickets WHERE workspace = $1 AND strpos(messages, $2) > 0
                  AND (requester IS NULL OR requester <> $3)",
         );
-        let found = sqlx::query(sql)
+        let found = query(sql)
             .bind(self.workspace.to_string())
             .bind(format!("\"author\":{}", to_json(&author)?))
             .bind(self.dialect.text(author))
+            .aside()
             .fetch_all(self.connection())
             .await?;
         ids(&found)
@@ -405,7 +408,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn put_import(&mut self, import: &ImportRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO imports (id, workspace, state, source, created_at, updated_at, document)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state,
@@ -430,7 +433,7 @@ impl Transaction for SqlTransaction {
         n: u32,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        let kept = sqlx::query(
+        let kept = query(
             "INSERT INTO import_chunks (import_id, n, bytes)
              SELECT id, $3, $4 FROM imports WHERE workspace = $1 AND id = $2 AND state = $5",
         )
@@ -439,26 +442,28 @@ impl Transaction for SqlTransaction {
         .bind(i64::from(n))
         .bind(bytes)
         .bind(to_json(&ImportState::Receiving)?)
+        .aside()
         .execute(self.connection())
         .await?;
-        let open = kept.rows_affected() == 1;
+        let open = kept == 1;
         if open { Ok(()) } else { Err(StoreError::Row(format!("no import {id} is being sent"))) }
     }
 
     async fn drop_import_chunks(&mut self, id: ImportId) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "DELETE FROM import_chunks WHERE import_id IN
                  (SELECT id FROM imports WHERE workspace = $1 AND id = $2)",
         )
         .bind(self.workspace.to_string())
         .bind(&id.as_bytes()[..])
+        .aside()
         .execute(self.connection())
         .await?;
         Ok(())
     }
 
     async fn enqueue(&mut self, job: &NewJob) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO jobs (id, workspace, kind, subject, run_at, lease, lease_until, attempts)
              VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
         )
@@ -475,7 +480,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO audit (workspace, at, actor, action, subject, detail)
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -491,7 +496,7 @@ impl Transaction for SqlTransaction {
     }
 
     async fn settle(&mut self, claim: &Claim, answer: &Answer) -> Result<(), StoreError> {
-        let settled = sqlx::query(
+        let settled = query(
             "UPDATE receipts SET status = $5, headers = $6, body = $7
              WHERE workspace = $1 AND route = $2 AND key = $3 AND claim = $4 AND status IS NULL",
         )
@@ -504,7 +509,7 @@ impl Transaction for SqlTransaction {
         .bind(&answer.body)
         .execute(self.connection())
         .await?;
-        if settled.rows_affected() == 1 { Ok(()) } else { Err(StoreError::ClaimLost) }
+        if settled == 1 { Ok(()) } else { Err(StoreError::ClaimLost) }
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::Row;
 
 use super::SqlStore;
+use super::query::query;
 use super::rows::{from_json, uuid};
 use super::transaction::SqlTransaction;
 use crate::domain::{ClaimId, JobId, WorkspaceId};
@@ -28,7 +28,7 @@ impl Work for SqlStore {
         let ClaimRequest { route, key, body_hash } = request;
         let mut tx = SqlTransaction::begin(self, workspace).await?;
         let yours = Claimed::Yours(Claim { id, route: route.clone(), key: key.clone() });
-        let row = sqlx::query(
+        let row = query(
             "SELECT body_hash, claimed_at, expires_at, status, headers, body FROM receipts
              WHERE workspace = $1 AND route = $2 AND key = $3",
         )
@@ -41,10 +41,10 @@ impl Work for SqlStore {
             let at = |column| super::rows::time(&row, column);
             let (claimed, expires) = (at("claimed_at")?, at("expires_at")?);
             if expires > now {
-                if row.try_get::<&str, _>("body_hash")? != body_hash {
+                if row.try_get::<&str>("body_hash")? != body_hash {
                     return Ok(Claimed::OtherBody);
                 }
-                if let Some(status) = row.try_get::<Option<i64>, _>("status")? {
+                if let Some(status) = row.try_get::<Option<i64>>("status")? {
                     return Ok(Claimed::Answered(Answer {
                         status: status.try_into().unwrap_or(500),
                         headers: from_json(row.try_get("headers")?)?,
@@ -59,7 +59,7 @@ impl Work for SqlStore {
                 }
             }
         }
-        sqlx::query(
+        query(
             "INSERT INTO receipts (workspace, route, key, body_hash, claim, claimed_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (workspace, route, key) DO UPDATE SET body_hash = excluded.body_hash,
@@ -80,7 +80,7 @@ impl Work for SqlStore {
     }
 
     async fn release(&self, workspace: &WorkspaceId, claim: &Claim) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "DELETE FROM receipts WHERE workspace = $1 AND route = $2 AND key = $3 AND claim = $4
                  AND status IS NULL",
         )
@@ -115,7 +115,7 @@ impl Work for SqlStore {
                  ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, workspace, kind, subject, attempts",
         );
-        let row = sqlx::query(sql)
+        let row = query(sql)
             .bind(&lease.as_bytes()[..])
             .bind(now.as_microsecond())
             .bind(until.as_microsecond())
@@ -134,7 +134,7 @@ impl Work for SqlStore {
                 .find(|k| k.name() == kind)
                 .ok_or_else(|| StoreError::Row(format!("job of kind {kind:?}")))?,
             subject: row.try_get("subject")?,
-            attempts: row.try_get::<i64, _>("attempts")?.try_into().unwrap_or(u32::MAX),
+            attempts: row.try_get::<i64>("attempts")?.try_into().unwrap_or(u32::MAX),
         }))
     }
 
@@ -144,17 +144,17 @@ impl Work for SqlStore {
         lease: ClaimId,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        let kept = sqlx::query("UPDATE jobs SET lease_until = $3 WHERE id = $1 AND lease = $2")
+        let kept = query("UPDATE jobs SET lease_until = $3 WHERE id = $1 AND lease = $2")
             .bind(&id.as_bytes()[..])
             .bind(&lease.as_bytes()[..])
             .bind(until.as_microsecond())
             .execute(&self.writer)
             .await?;
-        Ok(kept.rows_affected() == 1)
+        Ok(kept == 1)
     }
 
     async fn finish_job(&self, id: JobId, lease: ClaimId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM jobs WHERE id = $1 AND lease = $2")
+        query("DELETE FROM jobs WHERE id = $1 AND lease = $2")
             .bind(&id.as_bytes()[..])
             .bind(&lease.as_bytes()[..])
             .execute(&self.writer)
@@ -169,7 +169,7 @@ impl Work for SqlStore {
         error: &str,
         run_at: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE jobs SET lease = NULL, lease_until = NULL, last_error = $3, run_at = $4
              WHERE id = $1 AND lease = $2",
         )
@@ -183,9 +183,8 @@ impl Work for SqlStore {
     }
 
     async fn pending_jobs(&self) -> Result<u64, StoreError> {
-        let n: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM jobs").fetch_one(&self.readers).await?;
-        Ok(n.unsigned_abs())
+        let row = query("SELECT count(*) FROM jobs").aside().fetch_one(&self.readers).await?;
+        Ok(row.try_get::<i64>(0)?.unsigned_abs())
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
@@ -211,7 +210,7 @@ impl Work for SqlStore {
                       FOR UPDATE SKIP LOCKED)",
             ),
         ] {
-            sqlx::query(sql).bind(now.as_microsecond()).execute(&self.writer).await?;
+            query(sql).bind(now.as_microsecond()).execute(&self.writer).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ const STOREYS: [&[&str]; 7] = [
 const ROOF: [&str; 5] = ["console", "telemetry", "app", "cli", "lib"];
 
 /// A crate and the rooms that may name it.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("axum", &["http", "console"]),
     ("maud", &["console"]),
     ("candle_core", &["model"]),
@@ -25,6 +25,7 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("tokenizers", &["model"]),
     ("minijinja", &["drafts", "judge", "model"]),
     ("regex", &["text"]),
+    ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
     ("qdrant_client", &["index"]),
     ("tonic", &["index"]),

@@ -64,7 +64,7 @@ impl SqlStore {
         .bind(encoder.to_owned())
         .fetch_optional(&self.readers)
         .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        row.map(|row| row.try_get(0)).transpose()
     }
 
     pub(super) async fn read_passages(

@@ -92,18 +92,18 @@ impl Row {
 }
 
 /// Where a column is found.
-pub(super) trait At: std::fmt::Debug {
-    fn place(&self, columns: &[String]) -> Option<usize>;
+pub(super) trait At: Copy + std::fmt::Debug {
+    fn place(self, columns: &[String]) -> Option<usize>;
 }
 
 impl At for usize {
-    fn place(&self, _: &[String]) -> Option<usize> {
-        Some(*self)
+    fn place(self, _: &[String]) -> Option<usize> {
+        Some(self)
     }
 }
 
 impl At for &str {
-    fn place(&self, columns: &[String]) -> Option<usize> {
+    fn place(self, columns: &[String]) -> Option<usize> {
         columns.iter().position(|column| column == self)
     }
 }

@@ -375,7 +375,7 @@ impl Records for SqlStore {
             .bind(id.as_bytes().to_vec())
             .bind(i64::from(n))
             .aside();
-        self.one(query).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+        self.one(query).await?.map(|row| row.try_get(0)).transpose()
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {

@@ -157,7 +157,7 @@ impl Lease {
         done.map(drop)
     }
 
-    /// Whether a transaction is under way. SQLite itself rolls one back when the disk is full.
+    /// Whether a transaction is under way. SQLite may roll one back itself, when the disk is full.
     pub(super) fn is_in_transaction(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| !connection.is_autocommit())
     }
@@ -194,7 +194,7 @@ impl Lease {
             statement.column_names().into_iter().map(str::to_owned).collect();
         let (mut rows, mut found) = (statement.raw_query(), Vec::new());
         while let Some(row) = rows.next()? {
-            let value = |at| Ok(value(row.get_ref(at)?)?);
+            let value = |at| value(row.get_ref(at)?);
             let values = (0..columns.len()).map(value).collect::<Result<_, StoreError>>()?;
             found.push(Row { columns: Arc::clone(&columns), values });
         }

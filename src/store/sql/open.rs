@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 use tokio_util::task::TaskTracker;
 
@@ -69,7 +69,12 @@ impl SqlStore {
             .map_err(|source| StoreError::Folder { path: folder.display().to_string(), source })?;
         let file = folder.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-        let mut first = options.journal_mode(SqliteJournalMode::Wal).connect().await?;
+        // A step that builds a table anew leaves nothing of the old one behind either.
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("secure_delete", "ON");
+        let mut first = options.connect().await?;
         migrations(SQLITE).run(&mut first).await?;
         first.close().await?;
         let pool = |flags, setup, connections| {

@@ -15,6 +15,8 @@ pub struct Prepared {
     pub vectors: Vec<Vec<f32>>,
     /// Words and their pieces.
     pub terms: Vec<Terms>,
+    /// What the words mean by themselves.
+    pub wordings: Vec<Vec<i8>>,
     /// Near-duplicates share a number.
     pub groups: Vec<usize>,
     /// Whether the encoder was fine-tuned on it.
@@ -29,6 +31,7 @@ impl Prepared {
         Readings {
             vectors: &self.vectors,
             terms: &self.terms,
+            wordings: &self.wordings,
             groups: &self.groups,
             taught: &self.taught,
         }
@@ -49,6 +52,7 @@ impl Prepared {
         Self {
             vectors: rows.iter().map(|r| self.vectors[*r].clone()).collect(),
             terms: rows.iter().map(|r| self.terms[*r].clone()).collect(),
+            wordings: rows.iter().map(|r| self.wordings[*r].clone()).collect(),
             groups: rows.iter().map(|r| self.groups[*r]).collect(),
             taught: rows.iter().map(|r| self.taught[*r]).collect(),
             texts: rows.iter().map(|r| self.texts[*r].clone()).collect(),
@@ -75,6 +79,12 @@ pub trait Embed: Sync {
         advance: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<f32>>, InferenceError>;
 
+    /// What a text's words mean by themselves.
+    ///
+    /// # Errors
+    /// The tokenizer failed on it.
+    fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError>;
+
     /// Whether the encoder was fine-tuned on this very text.
     fn was_taught(&self, text: &str) -> bool;
 }
@@ -86,6 +96,10 @@ impl Embed for Embedder {
         advance: &mut dyn FnMut(usize),
     ) -> Result<Vec<Vec<f32>>, InferenceError> {
         Ok(self.embed_all(texts, advance)?.into_iter().map(|e| e.vector).collect())
+    }
+
+    fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
+        Self::wording(self, text)
     }
 
     fn was_taught(&self, text: &str) -> bool {
@@ -120,6 +134,7 @@ pub fn prepare_by(
     Ok(Prepared {
         vectors: encoder.embed(&texts, &mut advance)?,
         terms: texts.par_iter().map(|text| Terms::of(text)).collect(),
+        wordings: texts.par_iter().map(|text| encoder.wording(text)).collect::<Result<_, _>>()?,
         groups: duplicates::groups(&texts),
         taught: texts.iter().map(|text| encoder.was_taught(text)).collect(),
         texts,
@@ -145,6 +160,9 @@ pub fn describe(
         .collect();
     let embedded = encoder.embed(&phrases.concat(), &mut |_| ())?;
     let mut vectors = embedded.iter().map(Vec::as_slice);
-    let words = phrases.iter().map(|own| ClassWords::new(own, vectors.by_ref().take(own.len())));
-    Ok(words.collect())
+    let words = |own: &Vec<String>| {
+        let wording = encoder.wording(&ClassWords::text(own))?;
+        Ok(ClassWords::new(own, vectors.by_ref().take(own.len()), wording))
+    };
+    phrases.iter().map(words).collect()
 }

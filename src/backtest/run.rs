@@ -369,7 +369,7 @@ pub(super) fn predictions(
             near.into_iter().filter_map(|(r, cosine)| Some((known.class(labels[r])?, cosine)));
         model.predict(Query {
             vector: &data.vectors[*row],
-            words: &model.read(&data.terms[*row]),
+            words: &model.read(&data.terms[*row], &data.wordings[*row]),
             neighbours: &labelled.collect::<Vec<_>>(),
         })
     };

@@ -15,11 +15,12 @@ use super::promise::Promises;
 use super::sparse::SparsePlanes;
 use super::stack::Stack;
 use super::views::{VIEWS, Views};
+use super::wording::WordingPlanes;
 use crate::domain::ids::hex;
 use crate::judge::Estimate;
 
 /// The layout of the files; raised when they are read differently.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The manifest's file name.
 pub const MANIFEST: &str = "bundle.json";
 
@@ -244,11 +245,14 @@ fn weights(model: &FieldModel) -> Vec<u8> {
     rest.extend(model.calibrator.0);
     rest.extend(model.novelty.weights);
     rest.push(model.novelty.threshold);
-    let parts: [(&str, Dtype, Vec<u8>); 11] = [
+    let parts: [(&str, Dtype, Vec<u8>); 14] = [
         ("centres", Dtype::F32, floats(&model.views.centres)),
         ("planes", Dtype::F32, floats(&model.views.planes)),
         ("planes.bias", Dtype::F32, floats(&model.views.bias)),
         ("joint", Dtype::F32, floats(&model.views.joint)),
+        ("wording", Dtype::F32, floats(&model.views.wording.planes)),
+        ("wording.bias", Dtype::F32, floats(&model.views.wording.bias)),
+        ("wording.common", Dtype::F32, floats(&model.views.wording.common)),
         ("terms", Dtype::U32, hashes.iter().flat_map(|h| h.to_le_bytes()).collect()),
         ("terms.rarity", Dtype::F32, floats(rarity)),
         ("stack.bias", Dtype::F32, floats(&model.stack.bias)),
@@ -325,6 +329,11 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         lexical: planes("words")?,
         joint: floats("joint")?,
         beside: planes("joint.words")?,
+        wording: WordingPlanes {
+            planes: floats("wording")?,
+            bias: floats("wording.bias")?,
+            common: floats("wording.common")?,
+        },
         vocabulary,
     };
     let (bias, numbers) = (floats("stack.bias")?, floats("numbers")?);
@@ -339,6 +348,8 @@ fn model(bytes: &[u8], field: &FieldManifest) -> Result<FieldModel, String> {
         && views.centres.len() == views.planes.len()
         && views.centres.len() == views.joint.len()
         && views.centres.len().is_multiple_of(classes)
+        && views.wording.bias.len() == classes
+        && views.wording.planes.len() == classes * views.wording.common.len()
         && together(&views.beside)
         && together(&views.lexical)
         && predicted.iter().all(|c| usize::from(*c) < classes)

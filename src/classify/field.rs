@@ -91,15 +91,15 @@ impl FieldModel {
             && promise.applies(prediction.top, prediction.confidence())
     }
 
-    /// The weights of the views: planes, words, votes, centres, joint planes, closest
-    /// tickets.
+    /// The weights of the views: planes, words, votes, centres, joint planes, closest tickets,
+    /// the words' own vectors.
     pub fn weights(&self) -> [f32; VIEWS] {
         self.stack.weights
     }
 
     /// Reads a ticket's words, which needs no vector: it can be done while that is made.
-    pub fn read(&self, terms: &Terms) -> WordViews {
-        self.views.read(terms)
+    pub fn read(&self, terms: &Terms, wording: &[i8]) -> WordViews {
+        self.views.read(terms, wording)
     }
 
     /// Answers a ticket.

@@ -91,6 +91,7 @@ impl<'a> History<'a> {
         Tickets {
             vectors: rows.iter().map(|i| self.vectors[*i]).collect(),
             terms: rows.iter().map(|i| self.terms[*i]).collect(),
+            wordings: rows.iter().map(|i| self.wordings[*i]).collect(),
             labels: rows.iter().map(|i| self.labels[*i]).collect(),
         }
     }
@@ -104,12 +105,18 @@ impl<'a> History<'a> {
 struct Tickets<'a> {
     vectors: Vec<&'a [f32]>,
     terms: Vec<&'a Terms>,
+    wordings: Vec<&'a [i8]>,
     labels: Vec<usize>,
 }
 
 impl Tickets<'_> {
     fn as_rows(&self) -> Rows<'_> {
-        Rows { vectors: &self.vectors, terms: &self.terms, labels: &self.labels }
+        Rows {
+            vectors: &self.vectors,
+            terms: &self.terms,
+            wordings: &self.wordings,
+            labels: &self.labels,
+        }
     }
 }
 
@@ -334,7 +341,7 @@ fn learn_novelty(
         let fitted = Hiding { history, shown: &shown }.views(&seen, options.seed);
         let near = neighbours(history, &rows, shown);
         for (row, near) in rows.iter().zip(&near) {
-            let words = fitted.read(history.terms[*row]);
+            let words = fitted.read(history.terms[*row], history.wordings[*row]);
             let mut views = fitted.look(history.vectors[*row], &words, near);
             silence(&mut views, classes, &shown);
             let mut p = stack.logits(&views);
@@ -369,7 +376,11 @@ impl<F: Fn(usize) -> bool> Hiding<'_, F> {
                 if (self.shown)(class) {
                     words.clone()
                 } else {
-                    ClassWords { vector: vec![0.0; words.vector.len()], terms: Terms::default() }
+                    ClassWords {
+                        vector: vec![0.0; words.vector.len()],
+                        terms: Terms::default(),
+                        wording: vec![0; words.wording.len()],
+                    }
                 }
             })
             .collect();
@@ -403,7 +414,7 @@ fn calibrate(
         .map(|near| near.into_iter().map(|(row, c)| (seen.labels[row], c)).collect())
         .collect();
     let look = |(i, near): (usize, &Vec<(usize, f32)>)| {
-        views.look(rows.vectors[i], &views.read(rows.terms[i]), near)
+        views.look(rows.vectors[i], &views.read(rows.terms[i], rows.wordings[i]), near)
     };
     let looks: Vec<Vec<f32>> = near.par_iter().enumerate().map(look).collect();
     settle(model, |model| {
@@ -434,6 +445,7 @@ mod tests {
         calibration(History {
             vectors: &vectors.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             terms: &terms.iter().collect::<Vec<_>>(),
+            wordings: &[&[1_i8, 2][..]; 8],
             labels: &[0, 1, 2, 3, 0, 1, 2, 3],
             groups: &[0, 1, 2, 3, 4, 5, 6, 7],
             taught: &[false; 8],

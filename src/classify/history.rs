@@ -12,6 +12,8 @@ pub struct Readings<'a> {
     pub vectors: &'a [Vec<f32>],
     /// Words and their pieces.
     pub terms: &'a [Terms],
+    /// What the words mean by themselves ([`crate::model::Encoder::wording`]).
+    pub wordings: &'a [Vec<i8>],
     /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).
     pub groups: &'a [usize],
     /// Whether the encoder was fine-tuned on it.
@@ -24,6 +26,7 @@ pub struct Labelled<'a> {
     rows: Vec<usize>,
     vectors: Vec<&'a [f32]>,
     terms: Vec<&'a Terms>,
+    wordings: Vec<&'a [i8]>,
     labels: Vec<usize>,
     groups: Vec<usize>,
     taught: Vec<bool>,
@@ -36,6 +39,7 @@ impl<'a> Labelled<'a> {
         Self {
             vectors: rows.iter().map(|row| &readings.vectors[*row][..]).collect(),
             terms: rows.iter().map(|row| &readings.terms[*row]).collect(),
+            wordings: rows.iter().map(|row| &readings.wordings[*row][..]).collect(),
             groups: rows.iter().map(|row| readings.groups[*row]).collect(),
             taught: rows.iter().map(|row| readings.taught[*row]).collect(),
             rows,
@@ -59,6 +63,7 @@ impl<'a> Labelled<'a> {
         History {
             vectors: &self.vectors,
             terms: &self.terms,
+            wordings: &self.wordings,
             labels: &self.labels,
             groups: &self.groups,
             taught: &self.taught,
@@ -75,6 +80,8 @@ pub struct History<'a> {
     pub vectors: &'a [&'a [f32]],
     /// Words and their pieces.
     pub terms: &'a [&'a Terms],
+    /// What the words mean by themselves, all of one length.
+    pub wordings: &'a [&'a [i8]],
     /// The class of each.
     pub labels: &'a [usize],
     /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).

@@ -1,8 +1,8 @@
 //! Labels from a ticket's words, with a probability that means what it says.
 //!
-//! Six views of a ticket are wrong differently, so they are asked together: planes through the
+//! Seven views of a ticket are wrong differently, so they are asked together: planes through the
 //! embeddings (`softmax`), planes through hashed words and pieces of words ([`lexical`]), planes
-//! through both ([`svm`]), the vote of the most similar tickets, how close each class's most similar
+//! through both ([`svm`]), planes through what the words mean by themselves (`wording`), the vote of the most similar tickets, how close each class's most similar
 //! ticket comes, and the distance to each class's centre, into which its name and description count
 //! as one more ticket (`views`). A conditional logit weighs them (`stack`); it is fitted on rows
 //! that the views have not seen (`unseen`), and how often its likeliest class is right is read off
@@ -29,6 +29,7 @@ mod stack;
 pub mod svm;
 mod unseen;
 mod views;
+mod wording;
 mod words;
 
 pub use bundle::{Bundle, BundleError, BundleManifest};

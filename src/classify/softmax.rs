@@ -20,15 +20,39 @@ const EFFORT: usize = 24_000_000;
 /// A class that a ticket says less of is not moved by it.
 const NEGLIGIBLE: f32 = 1e-4;
 
+/// Rows of a dense matrix.
+pub(super) trait DenseRows {
+    /// How many.
+    fn len(&self) -> usize;
+    /// Numbers in each.
+    fn width(&self) -> usize;
+    /// Copies one out.
+    fn read(&self, row: usize, into: &mut [f32]);
+}
+
+impl DenseRows for [&[f32]] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn width(&self) -> usize {
+        self.first().map_or(0, |row| row.len())
+    }
+
+    fn read(&self, row: usize, into: &mut [f32]) {
+        into.copy_from_slice(self[row]);
+    }
+}
+
 /// Fits planes through rows of unit length: `classes × width` weights and a bias a class, whose
 /// softmax is the probability of each class. The result depends on rows, labels and seed alone.
 pub(super) fn fit(
-    rows: &[&[f32]],
+    rows: &(impl DenseRows + ?Sized),
     labels: &[usize],
     classes: usize,
     seed: u64,
 ) -> (Vec<f32>, Vec<f32>) {
-    let width = rows.first().map_or(0, |row| row.len());
+    let width = rows.width();
     let mut weights = vec![0.0_f32; classes * width];
     let mut bias = vec![0.0_f32; classes];
     let cells = (rows.len() * classes).max(1);
@@ -40,16 +64,21 @@ pub(super) fn fit(
     let mut random = Rng::with_seed(seed);
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut errors = vec![0.0_f32; BATCH * classes];
+    let mut seen = vec![0.0_f32; BATCH * width];
     for pass in 0..passes {
         random.shuffle(&mut order);
         for (at, batch) in order.chunks(BATCH).enumerate() {
             let done = (pass * batches + at) as f32 / (passes * batches) as f32;
             let step = STEP * 0.5 * (1.0 + (std::f32::consts::PI * done).cos());
-            for (errors, row) in errors.chunks_exact_mut(classes).zip(batch) {
+            for (seen, row) in seen.chunks_exact_mut(width.max(1)).zip(batch) {
+                rows.read(*row, seen);
+            }
+            let seen = || seen.chunks_exact(width.max(1));
+            for ((errors, row), seen) in errors.chunks_exact_mut(classes).zip(batch).zip(seen()) {
                 for ((error, plane), bias) in
                     errors.iter_mut().zip(weights.chunks_exact(width.max(1))).zip(&bias)
                 {
-                    *error = scale * dot(plane, rows[*row]) + bias;
+                    *error = scale * dot(plane, seen) + bias;
                 }
                 super::stack::softmax(errors);
                 errors[labels[*row]] -= 1.0;
@@ -58,12 +87,12 @@ pub(super) fn fit(
             let step = step / batch.len() as f32;
             let planes = weights.chunks_exact_mut(width.max(1)).zip(&mut bias).enumerate();
             for (class, (plane, bias)) in planes {
-                for (errors, row) in errors.chunks_exact(classes).zip(batch) {
+                for (errors, seen) in errors.chunks_exact(classes).zip(seen()).take(batch.len()) {
                     let error = errors[class];
                     if error.abs() > NEGLIGIBLE {
                         *bias -= step * error;
                         let by = step * error / scale;
-                        for (weight, x) in plane.iter_mut().zip(rows[*row]) {
+                        for (weight, x) in plane.iter_mut().zip(seen) {
                             *weight -= by * x;
                         }
                     }
@@ -106,10 +135,10 @@ mod tests {
     fn what_can_be_told_apart_is() {
         let (rows, labels) = rows(4, 60, 0.8);
         let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-        let planes = fit(&borrowed, &labels, 4, 1);
+        let planes = fit(&borrowed[..], &labels, 4, 1);
         assert!(right(&planes, &rows, &labels) >= 235);
-        assert_eq!(planes, fit(&borrowed, &labels, 4, 1), "the same every time");
-        assert_ne!(planes, fit(&borrowed, &labels, 4, 2));
+        assert_eq!(planes, fit(&borrowed[..], &labels, 4, 1), "the same every time");
+        assert_ne!(planes, fit(&borrowed[..], &labels, 4, 2));
     }
 
     /// At the least loss the mean gradient is zero: predicted and true shares of a class are equal,
@@ -121,7 +150,7 @@ mod tests {
             *label = 0;
         }
         let borrowed: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-        let (weights, bias) = fit(&borrowed, &labels, 3, 1);
+        let (weights, bias) = fit(&borrowed[..], &labels, 3, 1);
         let mut shares = [0.0_f32; 3];
         for row in &rows {
             let mut scores: Vec<f32> =
@@ -139,8 +168,8 @@ mod tests {
 
     #[test]
     fn nothing_and_one_class_are_no_trouble() {
-        assert_eq!(fit(&[], &[], 2, 1), (vec![], vec![0.0, 0.0]));
-        let (weights, bias) = fit(&[&[1.0, 0.0]], &[0], 1, 1);
+        assert_eq!(fit(&[][..], &[], 2, 1), (vec![], vec![0.0, 0.0]));
+        let (weights, bias) = fit(&[&[1.0, 0.0][..]][..], &[0], 1, 1);
         assert!(weights.iter().chain(&bias).all(|x| x.is_finite()));
     }
 }

@@ -9,9 +9,9 @@ use super::views::VIEWS;
 /// Weights where there is too little data to fit them: planes, words, votes, centres, joint
 /// planes, closest tickets. Chosen on the training parts of three public sets with 1, 2, 5 and 10
 /// tickets a class.
-pub(super) const PRIOR: [f64; VIEWS] = [2.7, 1.1, 0.0, 11.0, 0.0, 0.0];
+pub(super) const PRIOR: [f64; VIEWS] = [2.7, 1.1, 0.0, 11.0, 0.0, 0.0, 0.0];
 /// Weights where nothing but descriptions is known.
-pub(super) const DESCRIBED: [f64; VIEWS] = [0.0, 0.0, 0.0, 18.0, 0.0, 0.0];
+pub(super) const DESCRIBED: [f64; VIEWS] = [0.0, 0.0, 0.0, 18.0, 0.0, 0.0, 0.0];
 /// Rows that a bias of 1 away from the prior is worth, where there are many rows.
 const BIAS_STRENGTH: f64 = 2.0;
 /// Where there are fewer rows than this, one of these, whichever does best on rows left out: few

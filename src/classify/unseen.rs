@@ -12,7 +12,7 @@ use super::views::{NEIGHBOURS, VIEWS};
 use crate::judge::splits;
 
 /// Views of unseen rows that are held at once, in numbers: bounds memory where classes are many.
-const MAX_CELLS: usize = 28_800_000;
+const MAX_CELLS: usize = 33_600_000;
 /// Rows that judge, at most: each fold that is left out costs a fit, each row a comparison with the
 /// whole history, and of so many, half the width of a share's 95 % interval is 0.4 points.
 const MOST_ROWS: usize = 16_000;
@@ -126,7 +126,7 @@ impl Unseen {
             let fitted = history.views(&seen, options.seed);
             let parts = views.chunks_exact_mut(VIEWS * classes).zip(rows.iter().zip(&neighbours));
             for (part, (&row, near)) in parts.filter(|(_, (row, _))| folds.of[**row] == fold) {
-                let words = fitted.read(history.terms[row]);
+                let words = fitted.read(history.terms[row], history.wordings[row]);
                 let look = fitted.look(history.vectors[row], &words, near);
                 part.copy_from_slice(&look);
             }
@@ -195,6 +195,7 @@ mod tests {
         let history = History {
             vectors: &[],
             terms: &[],
+            wordings: &[],
             labels: &labels,
             groups: &(0..rows).collect::<Vec<_>>(),
             taught: &vec![false; rows],
@@ -216,6 +217,7 @@ mod tests {
         let history = History {
             vectors: &[],
             terms: &[],
+            wordings: &[],
             labels: &labels,
             groups: &groups,
             taught: &vec![false; rows],

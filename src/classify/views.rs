@@ -1,4 +1,4 @@
-//! Six views of a ticket, each a score a class.
+//! Seven views of a ticket, each a score a class.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,13 @@ use super::matrix::WordMatrix;
 use super::softmax;
 use super::sparse::{SparsePlanes, prune};
 use super::svm::{self, dot};
+use super::wording::WordingPlanes;
 use super::words::ClassWords;
 
 /// Neighbours that vote.
 pub const NEIGHBOURS: usize = 20;
 /// How many views there are.
-pub(super) const VIEWS: usize = 6;
+pub(super) const VIEWS: usize = 7;
 /// Which of them the centres are.
 pub(super) const CENTRES: usize = 3;
 /// Sharpens the vote towards the most similar neighbours: at 0.07 less similar, half a vote.
@@ -39,6 +40,7 @@ const MOST_TERMS: usize = 32 << 20;
 pub(super) struct Rows<'a> {
     pub(super) vectors: &'a [&'a [f32]],
     pub(super) terms: &'a [&'a Terms],
+    pub(super) wordings: &'a [&'a [i8]],
     pub(super) labels: &'a [usize],
 }
 
@@ -57,6 +59,7 @@ pub(super) struct Views {
     pub(super) joint: Vec<f32>,
     /// Their other half.
     pub(super) beside: SparsePlanes,
+    pub(super) wording: WordingPlanes,
 }
 
 /// What a ticket's words say of each class, before its vector is known.
@@ -66,6 +69,8 @@ pub struct WordViews {
     lexical: Vec<f32>,
     /// The words' share of the distances from the joint planes.
     beside: Vec<f32>,
+    /// Distances from the planes through the words' own vectors.
+    wording: Vec<f32>,
 }
 
 impl Views {
@@ -77,6 +82,8 @@ impl Views {
             rows.vectors.iter().copied().chain(words.iter().map(|w| &w.vector[..])).collect();
         let terms: Vec<&Terms> =
             rows.terms.iter().copied().chain(words.iter().map(|w| &w.terms)).collect();
+        let wordings: Vec<&[i8]> =
+            rows.wordings.iter().copied().chain(words.iter().map(|w| &w.wording[..])).collect();
         let labels: Vec<usize> = rows.labels.iter().copied().chain(own).collect();
         let few = labels.len() < FEW * classes;
         let cost = if few { COST_OF_FEW } else { COST };
@@ -110,11 +117,14 @@ impl Views {
                 let bias = fitted.iter().map(|plane| plane.bias).collect();
                 (fitted.iter().flat_map(|plane| &plane.weights).copied().collect(), bias)
             } else {
-                softmax::fit(&vectors, &labels, classes, seed)
+                softmax::fit(&vectors[..], &labels, classes, seed)
             }
         };
         // One by itself fits on one thread, the others' classes fill the rest.
-        let ((planes, bias), (both, lexical)) = rayon::join(dense, || rayon::join(both, lexical));
+        let wording =
+            || WordingPlanes::fit(&wordings, &labels, classes, few.then_some(cost), seed ^ 7);
+        let ((planes, bias), (wording, (both, lexical))) =
+            rayon::join(dense, || rayon::join(wording, || rayon::join(both, lexical)));
         let (joint, kept): (Vec<_>, Vec<_>) = both.into_iter().unzip();
         Self {
             centres: centres(&vectors, &labels, rows.labels.len(), classes),
@@ -124,18 +134,23 @@ impl Views {
             beside: SparsePlanes::new(vocabulary.len(), kept),
             lexical: SparsePlanes::new(vocabulary.len(), lexical),
             vocabulary,
+            wording,
         }
     }
 
     /// What a ticket's words say by themselves.
-    pub(super) fn read(&self, terms: &Terms) -> WordViews {
+    pub(super) fn read(&self, terms: &Terms, wording: &[i8]) -> WordViews {
         let words = self.vocabulary.vector(terms);
         let margins = |planes: &SparsePlanes| {
             let mut margins = vec![0.0; self.bias.len()];
             planes.margins(&words, &mut margins);
             margins
         };
-        WordViews { lexical: margins(&self.lexical), beside: margins(&self.beside) }
+        WordViews {
+            lexical: margins(&self.lexical),
+            beside: margins(&self.beside),
+            wording: self.wording.margins(wording),
+        }
     }
 
     /// The views of one ticket: `VIEWS × classes`, view by view. `neighbours` are classes with
@@ -152,11 +167,13 @@ impl Views {
         let (lexical, rest) = rest.split_at_mut(classes);
         let (votes, rest) = rest.split_at_mut(classes);
         let (centres, rest) = rest.split_at_mut(classes);
-        let (joint, closest) = rest.split_at_mut(classes);
+        let (joint, rest) = rest.split_at_mut(classes);
+        let (closest, wording) = rest.split_at_mut(classes);
         let width = vector.len().max(1);
         planes.copy_from_slice(&self.bias);
         joint.copy_from_slice(&words.beside);
         lexical.copy_from_slice(&words.lexical);
+        wording.copy_from_slice(&words.wording);
         for (scores, planes) in [(planes, &self.planes), (joint, &self.joint)] {
             for (score, plane) in scores.iter_mut().zip(planes.chunks_exact(width)) {
                 *score += dot(plane, vector);

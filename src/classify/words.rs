@@ -10,6 +10,8 @@ pub struct ClassWords {
     pub vector: Vec<f32>,
     /// The terms of all phrases.
     pub terms: Terms,
+    /// What their words mean by themselves.
+    pub wording: Vec<i8>,
 }
 
 impl ClassWords {
@@ -22,8 +24,18 @@ impl ClassWords {
         own.into_iter().chain(more).collect()
     }
 
-    /// From [`ClassWords::phrases`] and their vectors, in the same order.
-    pub fn new<'a>(phrases: &[String], vectors: impl IntoIterator<Item = &'a [f32]>) -> Self {
+    /// The words of [`ClassWords::phrases`]; the question's own are the same for every label.
+    pub fn text(phrases: &[String]) -> String {
+        phrases.get(1..).unwrap_or_default().join("\n")
+    }
+
+    /// From [`ClassWords::phrases`], their vectors, in the same order, and the wording of
+    /// [`ClassWords::text`].
+    pub fn new<'a>(
+        phrases: &[String],
+        vectors: impl IntoIterator<Item = &'a [f32]>,
+        wording: Vec<i8>,
+    ) -> Self {
         let mut vector = Vec::new();
         for own in vectors {
             vector.resize(own.len(), 0.0);
@@ -32,9 +44,7 @@ impl ClassWords {
             }
         }
         unit(&mut vector);
-        // The question's own words are the same for every label.
-        let terms = Terms::of(&phrases.get(1..).unwrap_or_default().join("\n"));
-        Self { vector, terms }
+        Self { vector, terms: Terms::of(&Self::text(phrases)), wording }
     }
 }
 
@@ -57,7 +67,7 @@ mod tests {
             ["I want to know about card arrival late", "card arrival late", "When it comes"]
         );
         let vectors = [[3.0, 0.0], [0.0, 2.0], [0.0, 2.0]];
-        let words = ClassWords::new(&phrases, vectors.iter().map(|v| &v[..]));
+        let words = ClassWords::new(&phrases, vectors.iter().map(|v| &v[..]), vec![1]);
         assert_eq!(words.vector, [0.6, 0.8]);
         assert_eq!(words.terms, Terms::of("card arrival late\nWhen it comes"));
     }

@@ -174,6 +174,14 @@ impl Inference {
         Ok(Embedding { vector, truncated, tokens })
     }
 
+    /// What a text's words mean by themselves ([`Encoder::wording`]), without a forward pass.
+    ///
+    /// # Errors
+    /// The tokenizer or the encoder failed on this text.
+    pub fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
+        offline::wording(&self.shared.encoder, &self.shared.tokenizer, text)
+    }
+
     /// Whether the encoder was fine-tuned on this very text.
     pub fn was_taught(&self, text: &str) -> bool {
         self.shared.encoder.was_taught(text)

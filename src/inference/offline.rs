@@ -100,6 +100,14 @@ impl Embedder {
         self.encoder.was_taught(text)
     }
 
+    /// What a text's words mean by themselves ([`Encoder::wording`]).
+    ///
+    /// # Errors
+    /// The tokenizer or the encoder failed.
+    pub fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
+        wording(&self.encoder, &self.tokenizer, text)
+    }
+
     /// Embeds one text, whatever is kept of it: for timing.
     ///
     /// # Errors
@@ -140,6 +148,15 @@ impl Embedder {
             }
         }
     }
+}
+
+pub(super) fn wording(
+    encoder: &Encoder,
+    tokenizer: &Tokenizer,
+    text: &str,
+) -> Result<Vec<i8>, InferenceError> {
+    let windows = tokenizer.windows(text)?.windows;
+    encoder.wording(&windows).map_err(|error| InferenceError::Encoder(error.to_string()))
 }
 
 /// How many of the first texts make a batch; at least one.

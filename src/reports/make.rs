@@ -155,6 +155,10 @@ impl Embed for Queued<'_> {
         Ok(vectors)
     }
 
+    fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
+        self.triage.wording(text)
+    }
+
     fn was_taught(&self, text: &str) -> bool {
         self.triage.was_taught(text)
     }

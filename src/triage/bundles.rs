@@ -18,7 +18,7 @@ use serde_json::json;
 pub(super) use files::{Extent, Origin, mark, marks, save};
 
 use super::{Caller, Receipt, TriageError};
-use crate::classify::{Bundle, BundleManifest, Promise, Terms, WordViews};
+use crate::classify::{Bundle, BundleManifest, FieldModel, Promise, Terms, WordViews};
 use crate::domain::{LabelField, Taxonomy, TicketId, WorkspaceId};
 use crate::store::{ActiveBundle, AuditEntry, Store, StoreError, WorkspaceSettings};
 
@@ -105,8 +105,9 @@ impl Active {
     }
 
     /// What each field's model makes of a ticket's words.
-    pub(super) fn read(&self, terms: &Terms) -> Heard {
-        self.bundle.fields.iter().map(|(name, model)| (name.clone(), model.read(terms))).collect()
+    pub(super) fn read(&self, terms: &Terms, wording: &[i8]) -> Heard {
+        let read = |model: &FieldModel| model.read(terms, wording);
+        self.bundle.fields.iter().map(|(name, model)| (name.clone(), read(model))).collect()
     }
 
     /// The class of a label.

@@ -225,6 +225,14 @@ impl Triage {
         Ok((found.into_iter().map(similar).collect(), degraded))
     }
 
+    /// What a text's words mean by themselves.
+    ///
+    /// # Errors
+    /// The tokenizer or the encoder failed on this text.
+    pub(crate) fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
+        self.parts.inference.wording(text)
+    }
+
     /// Whether the encoder was fine-tuned on this very text.
     pub(crate) fn was_taught(&self, text: &str) -> bool {
         self.parts.inference.was_taught(text)

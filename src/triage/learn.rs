@@ -271,6 +271,9 @@ impl Triage {
     }
 }
 
+/// The models by field, and the hash of what they were fitted on.
+type Fitted = (std::collections::BTreeMap<String, FieldModel>, String);
+
 impl Work {
     /// Fits every field; also returns the marks of the labels that it knows tickets by.
     fn fit(
@@ -298,10 +301,7 @@ impl Work {
     }
 
     /// The models by field, and the hash of what they were fitted on.
-    fn fields(
-        self,
-    ) -> Result<(std::collections::BTreeMap<String, FieldModel>, String), crate::classify::FitError>
-    {
+    fn fields(self) -> Result<Fitted, Box<dyn std::error::Error + Send + Sync>> {
         let Self { material, plans, rules, inference, stop, progress } = self;
         let texts: Vec<String> = material
             .rows
@@ -310,6 +310,8 @@ impl Work {
             .collect();
         let groups = duplicates::groups(&texts);
         let terms: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
+        let wordings = texts.iter().map(|text| inference.wording(text));
+        let wordings: Vec<Vec<i8>> = wordings.collect::<Result<_, _>>()?;
         let taught: Vec<bool> = texts.iter().map(|text| inference.was_taught(text)).collect();
         let mut digest = Sha256::new();
         for (row, text) in material.rows.iter().zip(&texts) {
@@ -317,8 +319,13 @@ impl Work {
         }
         drop(texts);
         let vectors: Vec<Vec<f32>> = material.rows.into_iter().map(|row| row.vector).collect();
-        let readings =
-            Readings { vectors: &vectors, terms: &terms, groups: &groups, taught: &taught };
+        let readings = Readings {
+            vectors: &vectors,
+            terms: &terms,
+            wordings: &wordings,
+            groups: &groups,
+            taught: &taught,
+        };
         let total = plans.len() * PARTS;
         progress(0, total);
         let mut fields = std::collections::BTreeMap::new();

@@ -32,7 +32,10 @@ impl Triage {
         let prototypes = self.prototypes(workspace, state.taxonomy).await?;
         // Taken once: an answer never mixes two bundles.
         let bundle = self.bundles.active(workspace, &state.settings).await;
-        let words = bundle.as_ref().map(|bundle| bundle.read(&Terms::of(text))).unwrap_or_default();
+        let words = match &bundle {
+            Some(bundle) => bundle.read(&Terms::of(text), &self.wording(text)?),
+            None => Heard::default(),
+        };
         let passages = self.passages(workspace, state.articles).await?;
         Ok(Surroundings { prototypes, bundle, words, passages })
     }

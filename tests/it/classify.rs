@@ -15,6 +15,7 @@ const WIDTH: usize = 64;
 struct World {
     vectors: Vec<Vec<f32>>,
     terms: Vec<Terms>,
+    wordings: Vec<Vec<i8>>,
     labels: Vec<usize>,
     groups: Vec<usize>,
     taught: Vec<bool>,
@@ -49,6 +50,8 @@ impl World {
             self.vectors.push(unit(around));
             let (own, common) = (rng.u32(..5), rng.u32(..40));
             self.terms.push(Terms::of(&format!("topic{class}x{own} filler{common} please help")));
+            // Words that mean nothing by themselves.
+            self.wordings.push(vec![1; 8]);
             self.labels.push(class);
             self.groups.push(self.groups.len());
             self.taught.push(false);
@@ -59,6 +62,7 @@ impl World {
         let readings = Readings {
             vectors: &self.vectors,
             terms: &self.terms,
+            wordings: &self.wordings,
             groups: &self.groups,
             taught: &self.taught,
         };
@@ -81,7 +85,7 @@ impl World {
                 near.into_iter().map(|(row, cosine)| (self.labels[row], cosine)).collect();
             model.predict(Query {
                 vector: &asked.vectors[i],
-                words: &model.read(&asked.terms[i]),
+                words: &model.read(&asked.terms[i], &asked.wordings[i]),
                 neighbours: &neighbours,
             })
         };

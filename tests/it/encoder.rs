@@ -74,6 +74,27 @@ fn a_thousand_texts_embed_as_with_candle_transformers() {
     }
 }
 
+#[test]
+fn a_wording_is_what_goes_into_the_first_layer() {
+    let (encoder, tokenizer) = load();
+    let config = std::fs::read(weights().join("config.json")).unwrap();
+    let config: Config = serde_json::from_slice(&config).unwrap();
+    let bottom = Config { num_hidden_layers: 0, ..config };
+    let tensors =
+        candle_core::safetensors::load(weights().join("model.safetensors"), &Device::Cpu).unwrap();
+    let tensors = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    let model = BertModel::load(tensors, &bottom).unwrap();
+    for ids in thousand(&tokenizer).iter().step_by(10) {
+        let codes = encoder.wording(std::slice::from_ref(ids)).unwrap();
+        assert_eq!(codes.iter().map(|code| code.unsigned_abs()).max(), Some(127));
+        let ours: Vec<f32> = codes.iter().map(|code| f32::from(*code)).collect();
+        let similarity = cosine(&ours, &reference(&model, ids)) / cosine(&ours, &ours).sqrt();
+        assert!(similarity > 0.999, "{similarity} on {} tokens", ids.len());
+    }
+    assert!(encoder.wording(&[vec![101; 513]]).is_err());
+    assert!(encoder.wording(&[vec![999_999]]).is_err());
+}
+
 fn furthest(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }

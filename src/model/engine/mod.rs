@@ -48,6 +48,19 @@ pub(super) struct Norm {
     pub(super) beta: Vec<f32>,
 }
 
+impl Norm {
+    /// Applies it to one token's numbers.
+    pub(super) fn apply(&self, eps: f32, token: &mut [f32]) {
+        let share = 1.0 / token.len() as f32;
+        let mean = token.iter().sum::<f32>() * share;
+        let variance = token.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() * share;
+        let scale = 1.0 / (variance + eps).sqrt();
+        for ((x, gamma), beta) in token.iter_mut().zip(&self.gamma).zip(&self.beta) {
+            *x = (*x - mean) * scale * gamma + beta;
+        }
+    }
+}
+
 /// One transformer layer.
 pub(super) struct Layer {
     /// Queries, keys and values, one after the other; see [`query_scale`].

@@ -154,7 +154,9 @@ impl Triage {
                     |phrase: &String| self.parts.inference.embed(phrase.clone(), Lane::Bulk);
                 embeddings.extend(try_join_all(some.iter().map(embed)).await?);
             }
-            words.push(ClassWords::new(&phrases, embeddings.iter().map(|e| &e.vector[..])));
+            let wording = self.wording(&ClassWords::text(&phrases))?;
+            let vectors = embeddings.iter().map(|e| &e.vector[..]);
+            words.push(ClassWords::new(&phrases, vectors, wording));
         }
         Ok(words)
     }

@@ -123,7 +123,6 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     let train = examples(&split.train, "Embedding, training")?;
     let valid = examples(&split.valid, "Embedding, validation")?;
     let base_taught = encoder.taught().clone();
-    drop(encoder);
 
     let device = Device::cuda_if_available(0)?;
     // A GPU is one queue; more threads would only wait for it in turn.
@@ -133,10 +132,12 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
     let classes: Vec<&str> = labels.keys().copied().collect();
     let court =
         Court::new([&taught, &texts(&split.valid)], [&train, &valid], &classes, &base_taught);
-    let judged = |known: &[Vec<f32>], asked: &[Vec<f32>]| {
-        workers.together(|| judge((known, &train), (asked, &valid), &court, settings.seed))
+    let judged = |encoder: &Encoder, known: &[Vec<f32>], asked: &[Vec<f32>]| {
+        let parts = ((known, &train), (asked, &valid));
+        workers.together(|| judge(encoder, parts.0, parts.1, &court, settings.seed))
     };
-    let frozen = judged(&train.frozen, &valid.frozen)?;
+    let frozen = judged(&encoder, &train.frozen, &valid.frozen)?;
+    drop(encoder);
     let model = Model::load(base, base_folder, &device)?;
     let mut trainer = Trainer::new(settings, &model, &workers, [&train, &valid], labels.len())?;
     if args.resume && args.out.join(checkpoint::FILE).exists() {
@@ -155,7 +156,7 @@ fn tune(args: &Args, base: &Manifest, base_folder: &Path) -> Result<()> {
         result::embed(&encoder, &examples.tokens, |n| progress.inc(n as u64))
     };
     let (known, asked) = (vectors(&train, "Judging, training")?, vectors(&valid, "Judging")?);
-    let tuned = judged(&known, &asked)?;
+    let tuned = judged(&encoder, &known, &asked)?;
     let comparison = Comparison { frozen, tuned };
     let history = &trainer.standing.history;
     let best = trainer.standing.best.unwrap_or_default();

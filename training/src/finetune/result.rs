@@ -131,10 +131,16 @@ impl Court {
 
     /// Whether the service's classifier is right about each validation row when it learns from all
     /// rows but the row's own part of the validation rows.
-    fn answers(&self, vectors: &[&[Vec<f32>]; 2], seed: u64) -> Result<Vec<bool>> {
+    fn answers(
+        &self,
+        vectors: &[&[Vec<f32>]; 2],
+        wordings: &[Vec<i8>],
+        seed: u64,
+    ) -> Result<Vec<bool>> {
         let readings = Readings {
             vectors: &vectors.concat(),
             terms: &self.terms,
+            wordings,
             groups: &self.groups,
             taught: &self.taught,
         };
@@ -147,11 +153,13 @@ impl Court {
     }
 }
 
-/// Judges vectors: those of the training rows explain, those of the validation rows are asked.
+/// Judges an encoder's vectors: those of the training rows explain, those of the validation rows are
+/// asked.
 ///
 /// # Errors
 /// A tensor operation failed.
 pub(super) fn judge(
+    encoder: &Encoder,
     (known, train): (&[Vec<f32>], &Examples),
     (asked, valid): (&[Vec<f32>], &Examples),
     court: &Court,
@@ -161,7 +169,10 @@ pub(super) fn judge(
     let right = |answers: &[u32]| answers.iter().zip(&valid.labels).map(|(a, b)| a == b).collect();
     let planes = Head::fit(known, &train.labels, classes)?.predict(asked)?;
     let neighbours = nearest(known, &train.labels, classes, asked)?;
-    let answers = court.answers(&[known, asked], seed)?;
+    let texts = train.tokens.iter().chain(&valid.tokens);
+    let wordings = texts.map(|text| encoder.wording(std::slice::from_ref(text)));
+    let wordings: Vec<Vec<i8>> = wordings.collect::<Result<_, _>>()?;
+    let answers = court.answers(&[known, asked], &wordings, seed)?;
     Ok(Judged { planes: right(&planes), neighbours: right(&neighbours), answers })
 }
 

@@ -156,7 +156,7 @@ impl Embed for Queued<'_> {
     }
 
     fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
-        self.triage.wording(text)
+        self.triage.inference().wording(text)
     }
 
     fn was_taught(&self, text: &str) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use super::{NEIGHBOURS, Triage, TriageError, similar};
 use crate::domain::{Degraded, Neighbour, Ranking, Similar, TicketId, TicketText, WorkspaceId};
 use crate::index::{Both, IndexError};
-use crate::inference::{InferenceError, Lane};
+use crate::inference::{Inference, InferenceError, Lane};
 use crate::store::WorkspaceSettings;
 use crate::text::{self, Rules, Terms};
 
@@ -80,14 +80,14 @@ impl Triage {
         text: &TicketText,
     ) -> Result<Read, TriageError> {
         let rules = self.rules_by(settings, workspace).await;
-        if length(text) <= READ_IN_PLACE {
-            // Should a text be too much for what reads it, that is this text's fault alone.
-            let read = catch_unwind(AssertUnwindSafe(|| Read::of(text, &rules)));
-            return Ok(read.map_err(|_| InferenceError::Unreadable)?);
-        }
-        let text = text.clone();
-        let work = tokio::task::spawn_blocking(move || Read::of(&text, &rules));
-        Ok(work.await.map_err(|error| InferenceError::given_up(&error))?)
+        let (length, text) = (length(text), text.clone());
+        Ok(reading(length, move || Read::of(&text, &rules)).await?)
+    }
+
+    /// What a text's words mean by themselves.
+    pub(super) async fn wording(&self, text: String) -> Result<Vec<i8>, InferenceError> {
+        let inference = self.parts.inference.clone();
+        reading(text.len(), move || inference.wording(&text)).await?
     }
 
     /// Takes out of a resolution what must not be shown to others.
@@ -225,12 +225,9 @@ impl Triage {
         Ok((found.into_iter().map(similar).collect(), degraded))
     }
 
-    /// What a text's words mean by themselves.
-    ///
-    /// # Errors
-    /// The tokenizer or the encoder failed on this text.
-    pub(crate) fn wording(&self, text: &str) -> Result<Vec<i8>, InferenceError> {
-        self.parts.inference.wording(text)
+    /// What reads texts.
+    pub(crate) fn inference(&self) -> &Inference {
+        &self.parts.inference
     }
 
     /// Whether the encoder was fine-tuned on this very text.
@@ -250,6 +247,19 @@ impl Triage {
             vectors: made.into_iter().map(|e| e.vector).collect(),
         })
     }
+}
+
+/// Reads a text of so many bytes, away from the threads that serve requests unless it is short.
+pub(super) async fn reading<T: Send + 'static>(
+    length: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, InferenceError> {
+    if length <= READ_IN_PLACE {
+        // Should a text be too much for what reads it, that is this text's fault alone.
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| InferenceError::Unreadable);
+    }
+    let work = tokio::task::spawn_blocking(work);
+    work.await.map_err(|error| InferenceError::given_up(&error))
 }
 
 /// The rules of each workspace, with the settings that they were made from.

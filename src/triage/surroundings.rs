@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::bundles::{Active, Heard};
+use super::embed::reading;
 use super::prototypes::Prototypes;
 use super::{Triage, TriageError};
 use crate::classify::Terms;
 use crate::domain::{Passage, WorkspaceId};
-use crate::inference::Lane;
+use crate::inference::{InferenceError, Lane};
 use crate::store::DeskState;
 
 /// What an answer needs beside its ticket's vector.
@@ -33,11 +34,18 @@ impl Triage {
         // Taken once: an answer never mixes two bundles.
         let bundle = self.bundles.active(workspace, &state.settings).await;
         let words = match &bundle {
-            Some(bundle) => bundle.read(&Terms::of(text), &self.wording(text)?),
+            Some(bundle) => self.heard(Arc::clone(bundle), text.to_owned()).await?,
             None => Heard::default(),
         };
         let passages = self.passages(workspace, state.articles).await?;
         Ok(Surroundings { prototypes, bundle, words, passages })
+    }
+
+    /// What a bundle makes of a text's words.
+    async fn heard(&self, bundle: Arc<Active>, text: String) -> Result<Heard, InferenceError> {
+        let (inference, length) = (self.parts.inference.clone(), text.len());
+        let hear = move || Ok(bundle.read(&Terms::of(&text), &inference.wording(&text)?));
+        reading(length, hear).await?
     }
 
     /// A text's vector, none for an empty one, and whether it was too long to be read whole.

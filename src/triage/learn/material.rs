@@ -154,7 +154,7 @@ impl Triage {
                     |phrase: &String| self.parts.inference.embed(phrase.clone(), Lane::Bulk);
                 embeddings.extend(try_join_all(some.iter().map(embed)).await?);
             }
-            let wording = self.wording(&ClassWords::text(&phrases))?;
+            let wording = self.wording(ClassWords::text(&phrases)).await?;
             let vectors = embeddings.iter().map(|e| &e.vector[..]);
             words.push(ClassWords::new(&phrases, vectors, wording));
         }

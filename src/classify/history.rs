@@ -12,7 +12,7 @@ pub struct Readings<'a> {
     pub vectors: &'a [Vec<f32>],
     /// Words and their pieces.
     pub terms: &'a [Terms],
-    /// What the words mean by themselves ([`crate::model::Encoder::wording`]).
+    /// What the words mean by themselves: the encoder's `wording` of each.
     pub wordings: &'a [Vec<i8>],
     /// Near-duplicates share a number ([`crate::judge::duplicates::groups`]).
     pub groups: &'a [usize],

@@ -223,12 +223,14 @@ fn the_same_text_under_two_labels_is_never_applied_to_one() {
     for n in 0..20 {
         world.vectors.push(vector.clone());
         world.terms.push(terms.clone());
+        world.wordings.push(vec![1; 8]);
         world.labels.push(usize::from(n % 10 >= 7));
         world.groups.push(0);
         world.taught.push(false);
     }
     let model = world.fit();
-    let asked = World { vectors: vec![vector], terms: vec![terms], ..World::default() };
+    let (vectors, terms, wordings) = (vec![vector], vec![terms], vec![vec![1; 8]]);
+    let asked = World { vectors, terms, wordings, ..World::default() };
     let answer = world.answers(&model, &asked).remove(0);
     assert!(answer.probabilities[0] > 0.4 && answer.probabilities[1] > 0.05, "{answer:?}");
     let promise = model.promises().at(0.95);

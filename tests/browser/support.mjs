@@ -19,6 +19,10 @@ const shots = join(out, "shots");
 rmSync(shots, { recursive: true, force: true });
 mkdirSync(shots, { recursive: true });
 
+// Chromium now and then never answers when it is asked to close something. Nothing is asked of it
+// after that, so the test goes on.
+const closed = (closing) => Promise.race([closing, pause(20_000, undefined, { ref: false })]);
+
 // What the server says once it can answer.
 const READY = { demo: "Stop it with Ctrl-C", serve: " ready " };
 
@@ -44,7 +48,7 @@ export class World {
   }
 
   async stop() {
-    await this.browser?.close();
+    await closed(this.browser?.close());
     if (this.server?.exitCode === null) {
       const ended = new Promise((done) => this.server.once("exit", done));
       this.server.kill("SIGTERM");
@@ -71,7 +75,7 @@ export class World {
     page.on("console", (message) => {
       if (/Content Security Policy|Refused to/.test(message.text())) faults.push(message.text());
     });
-    return { context, page, close: async () => { await context.close(); assert.deepEqual(faults, []); } };
+    return { context, page, close: async () => { await closed(context.close()); assert.deepEqual(faults, []); } };
   }
 
   // One who has signed in through the form, once: a name may only be tried so often in a minute.

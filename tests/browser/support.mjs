@@ -19,8 +19,8 @@ const shots = join(out, "shots");
 rmSync(shots, { recursive: true, force: true });
 mkdirSync(shots, { recursive: true });
 
-// Chromium now and then never answers when it is asked to close something. Nothing is asked of it
-// after that, so the test goes on.
+// A close that was never answered has held up a whole run. Nothing is asked of what is closed after
+// that, so the test goes on.
 const closed = (closing) => Promise.race([closing, pause(20_000, undefined, { ref: false })]);
 
 // What the server says once it can answer.

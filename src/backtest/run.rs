@@ -128,7 +128,7 @@ pub(super) fn learn(
     } else if held.is_empty() {
         Calibration::Apart(calibration.history(&classes, &words))
     } else {
-        Calibration::Within(&held)
+        Calibration::Held(&held)
     };
     fit(history, calibration, Options { seed: settings.seed }, advance)
 }

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
-use rayon::prelude::*;
 
 use super::calibrator::Calibrator;
-use super::field::{FieldModel, judge};
+use super::field::FieldModel;
 use super::history::History;
 use super::lexical::Terms;
-use super::nearest::nearest;
 use super::novelty::{Novelty, Signs, signs};
-use super::promise::{Promises, TURNED_AWAY};
+use super::promise::Promises;
+use super::settle::{Calibration, Crossed, Sight, look, settle};
 use super::stack::{DESCRIBED, PRIOR, Stack, softmax};
 use super::unseen::{FOLDS, Folds, Unseen, most_rows, neighbours, sample};
-use super::views::{NEIGHBOURS, Rows, VIEWS, Views};
+use super::views::{VIEWS, Views};
 use super::words::ClassWords;
 
 /// Rows that novelty is learned from at most.
@@ -29,21 +28,6 @@ const FEWER_PARTS: usize = 2;
 const LONG_FIT: usize = 4_000_000;
 /// Fewer calibration rows than this say less than the folds do.
 const CALIBRATION_ROWS: usize = 500;
-
-/// The label of a calibration row whose class nothing was learned of: no answer to it is right.
-pub const UNKNOWN_CLASS: usize = usize::MAX;
-
-/// What probabilities and thresholds are calibrated on.
-#[derive(Debug, Clone, Copy)]
-pub enum Calibration<'a> {
-    /// Parts of the history, left out in turn, near-duplicates together.
-    Folds,
-    /// Tickets that are not learned from, with classes of the same list, or [`UNKNOWN_CLASS`].
-    Apart(History<'a>),
-    /// Rows of the history, as a model without them answers them: they are learned from as well,
-    /// and stand for what is to come as the parts of a file that its owner divided do.
-    Within(&'a [usize]),
-}
 
 /// How to fit.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +53,7 @@ pub enum FitError {
     Dimensions(usize, usize),
 }
 
-impl<'a> History<'a> {
+impl History<'_> {
     fn check(&self) -> Result<(), FitError> {
         let classes = self.classes.len();
         if classes == 0 {
@@ -84,38 +68,6 @@ impl<'a> History<'a> {
         match widths.find(|w| *w != width) {
             Some(other) => Err(FitError::Dimensions(width, other)),
             None => Ok(()),
-        }
-    }
-
-    fn rows(&self, rows: &[usize]) -> Tickets<'a> {
-        Tickets {
-            vectors: rows.iter().map(|i| self.vectors[*i]).collect(),
-            terms: rows.iter().map(|i| self.terms[*i]).collect(),
-            wordings: rows.iter().map(|i| self.wordings[*i]).collect(),
-            labels: rows.iter().map(|i| self.labels[*i]).collect(),
-        }
-    }
-
-    pub(super) fn views(&self, rows: &[usize], seed: u64) -> Views {
-        Views::fit(self.rows(rows).as_rows(), self.words, self.classes.len(), seed)
-    }
-}
-
-/// Some tickets of a history.
-struct Tickets<'a> {
-    vectors: Vec<&'a [f32]>,
-    terms: Vec<&'a Terms>,
-    wordings: Vec<&'a [i8]>,
-    labels: Vec<usize>,
-}
-
-impl Tickets<'_> {
-    fn as_rows(&self) -> Rows<'_> {
-        Rows {
-            vectors: &self.vectors,
-            terms: &self.terms,
-            wordings: &self.wordings,
-            labels: &self.labels,
         }
     }
 }
@@ -158,7 +110,7 @@ pub fn fit(
         promises: Promises::default(),
     };
     step();
-    let mut crossed = Crossed::default();
+    let mut crossed = None;
     if let Some(folds) = &folds {
         let unseen = Unseen::look(history, folds, options, &mut step);
         let strength = Stack::bias_strength(unseen.looks());
@@ -167,8 +119,9 @@ pub fn fit(
         step();
         model.novelty = learn_novelty(history, &model.stack, &unseen, options, &mut step);
         let stacks = unseen.stacks(strength);
-        settle(&mut model, |model| answers(&unseen, model, &stacks));
-        crossed = Crossed { rows: unseen.rows, stacks };
+        let in_turn = Crossed { unseen, stacks };
+        settle(&mut model, &in_turn.sights(|_| true));
+        crossed = Some(in_turn);
     }
     // Where there are no folds, few rows say more than nothing.
     let enough = |rows: usize| rows >= if folds.is_some() { CALIBRATION_ROWS } else { 1 };
@@ -179,12 +132,12 @@ pub fn fit(
             let fresh = (0..rows.labels.len()).filter(|row| !rows.taught[*row]).collect();
             let rows = rows.rows(&some(fresh));
             if enough(rows.labels.len()) {
-                let views = model.views.clone();
-                let stacks = vec![&weights; rows.labels.len()];
-                calibrate(&mut model, &views, &history.rows(&all), &rows, &stacks);
+                let seen = look(&model.views, &history.rows(&all), &rows);
+                let sights: Vec<Sight<'_>> = seen.iter().map(|seen| seen.by(&weights)).collect();
+                settle(&mut model, &sights);
             }
         }
-        Calibration::Within(held) if held.len() < n => {
+        Calibration::Latest(held) | Calibration::Held(held) if held.len() < n => {
             let judge = |row: &usize| {
                 folds.as_ref().map_or(!history.taught[*row], |folds| folds.judge(*row))
             };
@@ -192,12 +145,18 @@ pub fn fit(
             if enough(held.len()) {
                 let others: Vec<usize> =
                     all.iter().copied().filter(|row| !held.contains(row)).collect();
-                let held = some(held.into_iter().collect());
+                let rows = some(held.iter().copied().collect());
                 let views = history.views(&others, options.seed);
-                let stacks: Vec<&Stack> =
-                    held.iter().map(|row| crossed.without(*row, &weights)).collect();
-                let (others, held) = (history.rows(&others), history.rows(&held));
-                calibrate(&mut model, &views, &others, &held, &stacks);
+                let seen = look(&views, &history.rows(&others), &history.rows(&rows));
+                let crossed = crossed.as_ref();
+                let stack =
+                    |row| crossed.and_then(|crossed| crossed.without(row)).unwrap_or(&weights);
+                let mut sights: Vec<Sight<'_>> =
+                    seen.iter().zip(&rows).map(|(seen, row)| seen.by(stack(*row))).collect();
+                if let (Calibration::Held(_), Some(crossed)) = (calibration, crossed) {
+                    sights.extend(crossed.sights(|row| !held.contains(&row)));
+                }
+                settle(&mut model, &sights);
             }
         }
         _ => {}
@@ -225,70 +184,6 @@ pub fn unseen_answers(
         (unseen.rows[row], best.map_or(0, |(class, _)| class))
     };
     Ok(unseen.views.chunks_exact(VIEWS * classes).enumerate().map(likeliest).collect())
-}
-
-/// Weights of the views, each fitted without some of the rows that judge.
-#[derive(Default)]
-struct Crossed {
-    /// In ascending order.
-    rows: Vec<usize>,
-    stacks: Vec<Stack>,
-}
-
-impl Crossed {
-    /// Weights that were fitted without a row; `all` where no weights were fitted to it.
-    fn without<'s>(&'s self, row: usize, all: &'s Stack) -> &'s Stack {
-        self.rows.binary_search(&row).map_or(all, |at| Unseen::without(at, &self.stacks))
-    }
-}
-
-struct Answer {
-    confidence: f32,
-    trust: f32,
-    correct: bool,
-    top: usize,
-}
-
-/// Each row's answer by a model that has not seen it, neither its views nor their weights.
-fn answers(unseen: &Unseen, model: &FieldModel, stacks: &[Stack]) -> Vec<Answer> {
-    let size = VIEWS * model.classes.len();
-    let rows = unseen.views.chunks_exact(size).zip(&unseen.neighbours).zip(&unseen.labels);
-    rows.enumerate()
-        .map(|(row, ((views, near), label))| {
-            answer(model, Unseen::without(row, stacks), views, near, *label)
-        })
-        .collect()
-}
-
-fn answer(
-    model: &FieldModel,
-    stack: &Stack,
-    views: &[f32],
-    near: &[(usize, f32)],
-    label: usize,
-) -> Answer {
-    let prediction = judge(stack, model.calibrator, &model.novelty, views, near);
-    Answer {
-        confidence: prediction.confidence(),
-        trust: prediction.trust(),
-        correct: prediction.top == label,
-        top: prediction.top,
-    }
-}
-
-/// Calibrates a model and takes its thresholds from answers that it gives to unseen rows.
-fn settle(model: &mut FieldModel, answers: impl Fn(&FieldModel) -> Vec<Answer>) {
-    model.calibrator = Calibrator::default();
-    let raw: Vec<(f32, bool)> = answers(model).iter().map(|a| (a.confidence, a.correct)).collect();
-    model.calibrator = Calibrator::fit(&raw);
-    let answers = answers(model);
-    model.novelty.choose(answers.iter().map(|a| (a.trust, a.correct)).collect());
-    model.promises = promises(&answers, model.novelty.threshold);
-}
-
-fn promises(answers: &[Answer], trusted: f32) -> Promises {
-    let sure = |a: &Answer| if a.trust >= trusted { a.confidence } else { TURNED_AWAY };
-    Promises::new(answers.iter().map(|a| (sure(a), a.correct, a.top)).collect())
 }
 
 /// How many parts of the classes are hidden in turn.
@@ -400,58 +295,45 @@ fn silence(views: &mut [f32], classes: usize, shown: &impl Fn(usize) -> bool) {
     }
 }
 
-/// Calibrates on rows that neither `views`, fitted on `seen`, nor `stacks`, one a row, have seen.
-fn calibrate(
-    model: &mut FieldModel,
-    views: &Views,
-    seen: &Tickets<'_>,
-    rows: &Tickets<'_>,
-    stacks: &[&Stack],
-) {
-    let near = nearest(&rows.vectors, &seen.vectors, NEIGHBOURS, |_, _| true);
-    let near: Vec<Vec<(usize, f32)>> = near
-        .into_iter()
-        .map(|near| near.into_iter().map(|(row, c)| (seen.labels[row], c)).collect())
-        .collect();
-    let look = |(i, near): (usize, &Vec<(usize, f32)>)| {
-        views.look(rows.vectors[i], &views.read(rows.terms[i], rows.wordings[i]), near)
-    };
-    let looks: Vec<Vec<f32>> = near.par_iter().enumerate().map(look).collect();
-    settle(model, |model| {
-        looks
-            .iter()
-            .zip(&near)
-            .zip(&rows.labels)
-            .zip(stacks)
-            .map(|(((views, near), label), stack)| answer(model, stack, views, near, *label))
-            .collect()
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::UNKNOWN_CLASS;
 
-    /// Two tickets of each of four labels: too few for folds.
-    fn few(calibration: impl Fn(History<'_>) -> FieldModel) -> FieldModel {
+    /// Tickets of four labels in turn, `labels` says which; `fitted` gets them as a history.
+    fn history<T>(labels: &[usize], fitted: impl Fn(History<'_>) -> T) -> T {
         let classes: Vec<String> = (0..4).map(|class| class.to_string()).collect();
         let vector = |row: usize| {
             let mut vector = vec![0.1_f32; 4];
             vector[row % 4] = 1.0;
             vector
         };
-        let vectors: Vec<Vec<f32>> = (0..8).map(vector).collect();
-        let terms: Vec<Terms> = (0..8).map(|row| Terms::of(&format!("word{}", row % 4))).collect();
-        calibration(History {
+        let rows = labels.len();
+        let vectors: Vec<Vec<f32>> = (0..rows).map(vector).collect();
+        let terms: Vec<Terms> =
+            (0..rows).map(|row| Terms::of(&format!("word{}", row % 4))).collect();
+        fitted(History {
             vectors: &vectors.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             terms: &terms.iter().collect::<Vec<_>>(),
-            wordings: &[&[1_i8, 2][..]; 8],
-            labels: &[0, 1, 2, 3, 0, 1, 2, 3],
-            groups: &[0, 1, 2, 3, 4, 5, 6, 7],
-            taught: &[false; 8],
+            wordings: &vec![&[1_i8, 2][..]; rows],
+            labels,
+            groups: &(0..rows).collect::<Vec<_>>(),
+            taught: &vec![false; rows],
             classes: &classes,
             words: &[],
         })
+    }
+
+    /// Two tickets of each label: too few for folds.
+    fn few(fitted: impl Fn(History<'_>) -> FieldModel) -> FieldModel {
+        history(&[0, 1, 2, 3, 0, 1, 2, 3], fitted)
+    }
+
+    /// What a model makes of a probability of 0.7.
+    fn sure(model: &FieldModel) -> f32 {
+        let mut p = [0.7, 0.1, 0.1, 0.1];
+        model.calibrator.apply(&mut p, 0);
+        p[0]
     }
 
     #[test]
@@ -460,7 +342,7 @@ mod tests {
         let none = few(|h| fit(h, Calibration::Folds, options, &|_, _| ()).unwrap());
         assert_eq!(none.calibrator, Calibrator::default());
         let held = [4, 5, 6, 7];
-        let within = few(|h| fit(h, Calibration::Within(&held), options, &|_, _| ()).unwrap());
+        let within = few(|h| fit(h, Calibration::Latest(&held), options, &|_, _| ()).unwrap());
         assert_ne!(within.calibrator, Calibrator::default());
     }
 
@@ -474,12 +356,23 @@ mod tests {
                 fit(h, rows, options, &|_, _| ()).unwrap()
             })
         };
-        let sure = |model: &FieldModel| {
-            let mut p = [0.7, 0.1, 0.1, 0.1];
-            model.calibrator.apply(&mut p, 0);
-            p[0]
-        };
         assert!(sure(&apart(&unknown)) < sure(&apart(&[0, 1, 2, 3, 0, 1, 2, 3])));
+    }
+
+    #[test]
+    fn a_part_with_cleaner_labels_than_the_others_does_not_make_answers_too_sure() {
+        let held: Vec<usize> = (1_400..2_000).collect();
+        // Every fifth label of the others is a wrong one.
+        let wrong = |row: usize| usize::from(row < 1_400 && row % 5 == 0);
+        let labels: Vec<usize> = (0..2_000).map(|row| (row + wrong(row)) % 4).collect();
+        let calibrated = |calibration: Calibration<'_>| {
+            sure(&history(&labels, |h| {
+                fit(h, calibration, Options { seed: 1 }, &|_, _| ()).unwrap()
+            }))
+        };
+        assert!(
+            calibrated(Calibration::Latest(&held)) > calibrated(Calibration::Held(&held)) + 0.05
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lexical::Terms;
+use super::views::{Rows, Views};
 use super::words::ClassWords;
 
 /// Tickets as a classifier reads them; all slices have one item a ticket.
@@ -93,4 +94,38 @@ pub struct History<'a> {
     pub classes: &'a [String],
     /// What the taxonomy says of each class, or nothing at all.
     pub words: &'a [ClassWords],
+}
+
+impl<'a> History<'a> {
+    pub(super) fn rows(&self, rows: &[usize]) -> Tickets<'a> {
+        Tickets {
+            vectors: rows.iter().map(|i| self.vectors[*i]).collect(),
+            terms: rows.iter().map(|i| self.terms[*i]).collect(),
+            wordings: rows.iter().map(|i| self.wordings[*i]).collect(),
+            labels: rows.iter().map(|i| self.labels[*i]).collect(),
+        }
+    }
+
+    pub(super) fn views(&self, rows: &[usize], seed: u64) -> Views {
+        Views::fit(self.rows(rows).as_rows(), self.words, self.classes.len(), seed)
+    }
+}
+
+/// Some tickets of a history.
+pub(super) struct Tickets<'a> {
+    pub(super) vectors: Vec<&'a [f32]>,
+    pub(super) terms: Vec<&'a Terms>,
+    pub(super) wordings: Vec<&'a [i8]>,
+    pub(super) labels: Vec<usize>,
+}
+
+impl Tickets<'_> {
+    fn as_rows(&self) -> Rows<'_> {
+        Rows {
+            vectors: &self.vectors,
+            terms: &self.terms,
+            wordings: &self.wordings,
+            labels: &self.labels,
+        }
+    }
 }

@@ -31,8 +31,8 @@ const ENOUGH_TO_CALIBRATE: usize = 2_500;
 ///
 /// Subject, body and messages are read, and no other field. Rows of the split `test` are left
 /// alone, `calibration` only calibrates; without it `valid` or `tune` do, as a model without them
-/// answers them. Without splits that is the latest fifth of dated tickets, else parts left out in
-/// turn, near-duplicates together.
+/// answers them, beside parts left out in turn, near-duplicates together. Without splits that is
+/// the latest fifth of dated tickets, else those parts alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  deskhand-train fit --data tickets.jsonl.gz \
     --labels category,team --out bundle")]
@@ -176,8 +176,10 @@ fn learn_field(
         Calibration::Folds
     } else if held.is_empty() {
         Calibration::Apart(calibrated.history(&classes, &words))
+    } else if parts.by_time {
+        Calibration::Latest(&held)
     } else {
-        Calibration::Within(&held)
+        Calibration::Held(&held)
     };
     let progress = bar(1, format!("Fitting {field}"));
     let model = fit(
@@ -215,6 +217,8 @@ fn phrases(class: &str, field: &str, taxonomy: Option<&Taxonomy>) -> Vec<String>
 struct Parts {
     fit: Vec<usize>,
     calibrate: Vec<usize>,
+    /// Whether those are the latest.
+    by_time: bool,
     how: String,
 }
 
@@ -231,6 +235,7 @@ impl Parts {
             Self {
                 fit: of(|name| !matches!(name, "test" | "calibration")),
                 calibrate: if apart.is_empty() { held } else { apart },
+                by_time: false,
                 how: "the data's own".to_owned(),
             }
         } else {
@@ -242,11 +247,13 @@ impl Parts {
                 Ok(split) if in_order && split.test.len() <= split.train.len() => Self {
                     fit: (0..tickets.len()).collect(),
                     calibrate: split.test,
+                    by_time: true,
                     how: "the latest fifth calibrates".to_owned(),
                 },
                 _ => Self {
                     fit: (0..tickets.len()).collect(),
                     calibrate: Vec::new(),
+                    by_time: false,
                     how: "parts left out in turn, near-duplicates together".to_owned(),
                 },
             }

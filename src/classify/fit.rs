@@ -363,7 +363,7 @@ mod tests {
     fn a_part_with_cleaner_labels_than_the_others_does_not_make_answers_too_sure() {
         let held: Vec<usize> = (1_400..2_000).collect();
         // Every fifth label of the others is a wrong one.
-        let wrong = |row: usize| usize::from(row < 1_400 && row % 5 == 0);
+        let wrong = |row: usize| usize::from(row < 1_400 && row.is_multiple_of(5));
         let labels: Vec<usize> = (0..2_000).map(|row| (row + wrong(row)) % 4).collect();
         let calibrated = |calibration: Calibration<'_>| {
             sure(&history(&labels, |h| {

@@ -275,11 +275,11 @@ mod tests {
     fn one_class_that_is_often_wrong_costs_the_others_nothing() {
         // One label in five is of class 1, which is as sure of itself and wrong half of the time.
         let row = |i: usize| {
-            let (sure, class) = (1.0 - i as f32 / 10_000.0, usize::from(i % 5 == 0));
-            (sure, if class == 1 { i % 10 == 0 } else { i % 50 != 1 }, class)
+            let (sure, class) = (1.0 - i as f32 / 10_000.0, usize::from(i.is_multiple_of(5)));
+            (sure, if class == 1 { i.is_multiple_of(10) } else { i % 50 != 1 }, class)
         };
         let rows = |wanted: fn(&usize) -> bool| (0..5_000).filter(wanted).map(row).collect();
-        let without = Promises::new(rows(|i| i % 5 != 0)).at(0.95);
+        let without = Promises::new(rows(|i| !i.is_multiple_of(5))).at(0.95);
         let promise = Promises::new(rows(|_| true)).at(0.95);
         assert_eq!(promise.stricter, [(1, None)]);
         assert_eq!(promise.threshold, without.threshold);

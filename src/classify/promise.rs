@@ -21,9 +21,6 @@ const CLASS_ROWS: usize = 60;
 /// The promise of coverage is for so many tickets to come.
 const NEXT_TICKETS: f64 = 1_000.0;
 
-/// How often the common threshold and those of single classes are fitted to each other.
-const ROUNDS: usize = 3;
-
 /// How sure an answer counts that is not given, because its ticket is like none that was learned
 /// from: it is among all, and never applied.
 pub(super) const TURNED_AWAY: f32 = -1.0;
@@ -50,13 +47,6 @@ pub struct Promise {
     pub coverage: Estimate,
     /// The share of applied labels that was right.
     pub precision: Estimate,
-}
-
-/// Where a walk began, and how far it came.
-#[derive(Default)]
-struct Walk {
-    first: Option<f32>,
-    passed: Option<f32>,
 }
 
 impl Promise {
@@ -99,23 +89,15 @@ impl Promises {
 
     /// The widest coverage whose precision is at least `target` (above 0, below 1), beyond chance.
     pub fn at(&self, target: f64) -> Promise {
-        let mut promise = Promise {
+        let threshold = self.threshold(target);
+        let stricter = threshold.map_or_else(Vec::new, |t| self.stricter(target, t));
+        let promise = Promise {
             target,
-            threshold: None,
-            stricter: Vec::new(),
+            threshold,
+            stricter,
             coverage: Estimate { value: 0.0, low: 0.0, high: 0.0 },
             precision: Estimate { value: 0.0, low: 0.0, high: 1.0 },
         };
-        // What classes that fall short are not given any longer, the others need not make up for.
-        for _ in 0..ROUNDS {
-            let walk = self.walk(&promise);
-            promise.threshold = walk.passed;
-            let looked_at = walk.passed.or(walk.first);
-            promise.stricter = looked_at.map_or_else(Vec::new, |t| self.stricter(target, t));
-        }
-        if promise.threshold.is_none() {
-            promise.stricter.clear();
-        }
         let applied: Vec<bool> = self
             .answers()
             .filter(|(p, _, class)| promise.applies(*class, *p))
@@ -145,44 +127,33 @@ impl Promises {
         }
     }
 
-    /// Looks for the lowest threshold that still passes, with the stricter ones of a promise.
-    fn walk(&self, promise: &Promise) -> Walk {
-        let target = promise.target;
+    /// The lowest threshold of the walk that still passes.
+    fn threshold(&self, target: f64) -> Option<f32> {
         let n = self.len();
-        let held_back = |(p, _, class): &(f32, bool, usize)| {
-            let stricter = promise.stricter.iter().find(|(c, _)| c == class);
-            stricter.is_some_and(|(_, t)| t.is_none_or(|t| *p < t))
-        };
-        let applied: Vec<(f32, bool)> = (self.answers())
-            .take_while(|a| a.0 > TURNED_AWAY)
-            .filter(|a| !held_back(a))
-            .map(|(p, correct, _)| (p, correct))
-            .collect();
-        let given = applied.len();
+        let given = self.confidence.partition_point(|p| *p > TURNED_AWAY);
         // Fewer could not pass even if three times in a row none was wrong.
         let least = (3.0 * MISS.ln() / target.ln()).ceil() as usize;
         let step = ((n as f64 * STEP) as usize).max(1);
-        let (mut right, mut seen, mut walk) = (0, 0, Walk::default());
+        let (mut right, mut seen, mut passed) = (0, 0, None);
         let mut next = least.max((n as f64 * FIRST) as usize).min(given);
         if given < least / 3 {
-            return walk;
+            return None;
         }
         while seen < given {
-            let p = applied[seen].0;
-            while seen < given && applied[seen].0 >= p {
-                right += usize::from(applied[seen].1);
+            let p = self.confidence[seen];
+            while seen < given && self.confidence[seen] >= p {
+                right += usize::from(self.correct[seen]);
                 seen += 1;
             }
             if seen >= next {
-                walk.first = walk.first.or(Some(p));
                 if lower_bound(right, seen, MISS) < target {
                     break;
                 }
-                walk.passed = Some(p);
+                passed = Some(p);
                 next = (seen + step).min(given);
             }
         }
-        walk
+        passed
     }
 
     /// Classes whose applied labels fall short of the target beyond chance, and the thresholds from
@@ -269,24 +240,6 @@ mod tests {
         assert_eq!(Promises::default().at(0.95).threshold, None);
         let wrong = (0..500).map(|i| (i as f32 / 500.0, false, 0)).collect();
         assert_eq!(Promises::new(wrong).at(0.9).threshold, None);
-    }
-
-    #[test]
-    fn one_class_that_is_often_wrong_costs_the_others_nothing() {
-        // One label in five is of class 1, which is as sure of itself and wrong half of the time.
-        let row = |i: usize| {
-            let (sure, class) = (1.0 - i as f32 / 10_000.0, usize::from(i.is_multiple_of(5)));
-            (sure, if class == 1 { i.is_multiple_of(10) } else { i % 50 != 1 }, class)
-        };
-        let rows = |wanted: fn(&usize) -> bool| (0..5_000).filter(wanted).map(row).collect();
-        let without = Promises::new(rows(|i| !i.is_multiple_of(5))).at(0.95);
-        let promise = Promises::new(rows(|_| true)).at(0.95);
-        assert_eq!(promise.stricter, [(1, None)]);
-        assert_eq!(promise.threshold, without.threshold);
-        assert!((promise.coverage.value - 0.8).abs() < 1e-3, "{promise:?}");
-        let all_wrong = (0..5_000).map(|i| (row(i).0, false, i % 10)).collect();
-        let nothing = Promises::new(all_wrong).at(0.95);
-        assert_eq!((nothing.threshold, nothing.stricter), (None, Vec::new()));
     }
 
     #[test]

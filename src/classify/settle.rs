@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::promise::{Promises, TURNED_AWAY};
 use super::stack::Stack;
 use super::unseen::Unseen;
-use super::views::{NEIGHBOURS, Views};
+use super::views::{NEIGHBOURS, VIEWS, Views};
 
 /// The label of a calibration row whose class nothing was learned of: no answer to it is right.
 pub const UNKNOWN_CLASS: usize = usize::MAX;
@@ -47,7 +47,7 @@ impl Crossed {
     /// Those of the rows that are wanted.
     pub(super) fn sights(&self, wanted: impl Fn(usize) -> bool) -> Vec<Sight<'_>> {
         let Unseen { rows, labels, views, neighbours, .. } = &self.unseen;
-        let views = views.chunks_exact(views.len() / rows.len().max(1));
+        let views = views.chunks_exact(VIEWS * self.unseen.looks().classes);
         let all = rows.iter().zip(labels).zip(views).zip(neighbours).enumerate();
         all.filter(|(_, (((row, _), _), _))| wanted(**row))
             .map(|(at, (((_, label), views), near))| Sight {

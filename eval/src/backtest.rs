@@ -91,8 +91,8 @@ struct Report {
     classes: usize,
     /// Tickets that were learned from; 0 with a bundle, and where only the labels' words were read.
     fitted_on: usize,
-    /// Of these or beside them, set apart to calibrate by. Where they are few, parts of
-    /// `fitted_on` that are left out in turn take their place.
+    /// Set apart to calibrate by: beside these, or of these, and then together with parts of them
+    /// that are left out in turn. Where they are few, those parts take their place.
     set_apart: usize,
     split: String,
     dropped: usize,

@@ -14,7 +14,7 @@ pub struct Parts {
     /// Learned from.
     pub fit: Vec<usize>,
     /// Calibrated on: rows that are not learned from or, where the data name none for that, rows
-    /// of `fit`, answered by a model without them.
+    /// of `fit`, answered by a model without them, beside parts of `fit` left out in turn.
     pub calibrate: Vec<usize>,
     /// Judged by.
     pub score: Vec<usize>,

@@ -94,9 +94,9 @@ fn opposed(a: &Words, b: &Words) -> bool {
 
 /// Whether a sentence that was chosen is contradicted by one of another source.
 pub(super) fn contradicted(chosen: &[Candidate<'_>], considered: &[Candidate<'_>]) -> bool {
-    let all: Vec<Said<'_>> = considered.iter().map(|c| Said::new(&c.words)).collect();
+    let all: Vec<Said<'_>> = considered.iter().map(|c| Said::new(c.words())).collect();
     chosen.iter().any(|c| {
-        let said = Said::new(&c.words);
+        let said = Said::new(c.words());
         let mut others = considered.iter().zip(&all).filter(|(o, _)| o.source != c.source);
         others.any(|(_, other)| said.contradicts(other))
     })

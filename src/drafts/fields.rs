@@ -15,18 +15,28 @@ struct Token<'a> {
     lower: String,
 }
 
-/// A stretch that becomes a field.
-struct Hit {
+/// A value of one case: a stretch of a sentence that becomes a field.
+#[derive(Debug)]
+pub(super) struct Value {
     start: usize,
     end: usize,
     kind: FieldKind,
+    /// Its words in lower case.
+    words: Vec<String>,
 }
 
-/// Puts fields where a sentence holds values of one case. Words in `kept` (lower case) stay: the
-/// ticket itself says them. Code between back-ticks stays as it is.
-pub(super) fn generalise(sentence: &str, kept: &BTreeSet<String>) -> (String, Vec<DraftField>) {
+impl Value {
+    /// Whether it stays as it is, because the ticket itself says it. `kept` are the ticket's words
+    /// in lower case.
+    pub(super) fn is_kept(&self, kept: &BTreeSet<String>) -> bool {
+        self.kind != FieldKind::Private && self.words.iter().all(|word| kept.contains(word))
+    }
+}
+
+/// The values of one case in a sentence, in its order. Code between back-ticks has none.
+pub(super) fn values(sentence: &str) -> Vec<Value> {
     let tokens = tokens(sentence);
-    let mut hits: Vec<Hit> = Vec::new();
+    let mut values = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
         let found = placeholder(&tokens, at)
@@ -41,28 +51,34 @@ pub(super) fn generalise(sentence: &str, kept: &BTreeSet<String>) -> (String, Ve
             at += 1;
             continue;
         };
-        let (first, last) = (&tokens[at], &tokens[at + taken - 1]);
-        let known = tokens[at..at + taken].iter().all(|t| kept.contains(&t.lower));
-        if kind == FieldKind::Private || !known {
-            hits.push(Hit { start: first.start, end: last.end, kind });
-        }
+        let words = &tokens[at..at + taken];
+        values.push(Value {
+            start: words[0].start,
+            end: words[taken - 1].end,
+            kind,
+            words: words.iter().map(|token| token.lower.clone()).collect(),
+        });
         at += taken;
     }
-    replace(sentence, &hits)
+    values
 }
 
-fn replace(sentence: &str, hits: &[Hit]) -> (String, Vec<DraftField>) {
+/// Puts fields in the place of values, which are in the sentence's order.
+pub(super) fn replace<'a>(
+    sentence: &str,
+    values: impl Iterator<Item = &'a Value>,
+) -> (String, Vec<DraftField>) {
     let (mut text, mut fields, mut from) = (String::with_capacity(sentence.len()), Vec::new(), 0);
-    for hit in hits {
-        let here = &sentence[hit.start..hit.end];
-        let placeholder = match hit.kind {
+    for value in values {
+        let here = &sentence[value.start..value.end];
+        let placeholder = match value.kind {
             FieldKind::Private => here.to_owned(),
             kind => format!("[{}]", kind.name()),
         };
-        text.push_str(&sentence[from..hit.start]);
+        text.push_str(&sentence[from..value.start]);
         text.push_str(&placeholder);
-        fields.push(DraftField { kind: hit.kind, placeholder });
-        from = hit.end;
+        fields.push(DraftField { kind: value.kind, placeholder });
+        from = value.end;
     }
     text.push_str(&sentence[from..]);
     (text, fields)

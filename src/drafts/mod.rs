@@ -11,6 +11,7 @@ pub mod guard;
 mod names;
 mod passages;
 mod question;
+mod reading;
 mod remarks;
 pub mod rewrite;
 mod select;
@@ -23,12 +24,13 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Draft, DraftField, DraftReason, DraftSentence, DraftSettings, FieldKind, SentenceKind,
-    SourceRef,
+    Draft, DraftField, DraftReason, DraftSentence, DraftSettings, SentenceKind, SourceRef,
 };
 use crate::text::{UNDETERMINED, sentences};
 pub use passages::{Part, passages};
-use select::{Candidate, Quoted, select};
+use reading::Quotable;
+pub use reading::{Material, Reading};
+use select::{Candidate, select};
 use template::Around;
 pub use template::{MAX_TEMPLATE, TemplateError, check_template};
 use words::Words;
@@ -36,10 +38,6 @@ use words::Words;
 /// A source less similar to the ticket than this says nothing about it. Chosen so that a question
 /// from elsewhere rarely finds one, and a ticket of the desk's own mostly does.
 pub const MIN_SIMILARITY: f32 = 0.45;
-/// Fields that a sentence may have: one with more is about one case and no other.
-const MAX_FIELDS: usize = 3;
-/// What a sentence must still say once its fields are left out, in [`Words::weight`].
-const LEAST_WEIGHT: f32 = 0.8;
 
 /// Something that a draft may quote, redacted.
 #[derive(Debug, Clone, Copy)]
@@ -137,41 +135,35 @@ pub fn sentence_key(text: &str) -> u64 {
     digest.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
 }
 
-/// Drafts a reply from sources in order of their similarity, best first, or says why not.
+/// Drafts a reply, or says why not.
 ///
 /// # Errors
 /// Why there is no draft.
-pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Refusal> {
+pub fn draft(request: &Request<'_>, material: &Material<'_>) -> Result<Draft, Refusal> {
     let refuse = |reason| Refusal::new(reason, request.text, request.language);
     if is_sensitive(request.category, request.settings) {
         return Err(refuse(DraftReason::Sensitive));
     }
-    if sources.iter().all(|s| s.score < MIN_SIMILARITY) {
+    if !material.near {
         return Err(refuse(DraftReason::NoSimilarResolution));
     }
-    let readable = readable(request.language, sources);
-    if readable.is_empty() {
+    let sources = &material.sources;
+    if sources.is_empty() {
         return Err(refuse(DraftReason::OtherLanguage));
     }
     let ticket = Words::of(request.text);
     let kept: BTreeSet<String> = request.text.split_whitespace().map(bare).collect();
-    let quoted = |text: &str| {
-        let general = if remarks::is_internal(text) { None } else { general(text, &kept) }?;
-        Some(Quoted { text: general.rest, words: general.words })
-    };
-    let selection = select(&ticket, request.category, &readable, request.votes, quoted);
+    let selection = select(&ticket, request.category, sources, request.votes, &kept);
     if selection.chosen.is_empty() {
         return Err(refuse(DraftReason::NoResolutionText));
     }
     if conflict::contradicted(&selection.chosen, &selection.considered) {
         return Err(refuse(DraftReason::Contradiction));
     }
-    let steps: Vec<DraftSentence> = selection
-        .chosen
-        .iter()
-        .filter_map(|c| step(c, &selection.considered, &readable, &kept))
-        .collect();
-    let language = spoken(request.language, &readable);
+    let chosen = selection.chosen.iter();
+    let steps: Vec<DraftSentence> =
+        chosen.map(|c| step(c, &selection.considered, sources)).collect();
+    let language = spoken(request.language, sources);
     let around = Around {
         name: template::greeting_name(request.requester, request.settings.tone),
         category: request.category,
@@ -185,24 +177,6 @@ pub fn draft(request: &Request<'_>, sources: &[Source<'_>]) -> Result<Draft, Ref
         .map_err(|_| refuse(DraftReason::NoResolutionText))
 }
 
-/// The sources that a draft in this language may be made of, in their order.
-fn readable<'a>(language: &str, sources: &[Source<'a>]) -> Vec<Source<'a>> {
-    let may = |s: &&Source<'_>| {
-        s.score >= MIN_SIMILARITY
-            && same_language(s.language, language)
-            && !guard::is_attack(s.text)
-    };
-    sources.iter().filter(may).take(select::READ).copied().collect()
-}
-
-/// By what the sentences are known that a draft in this language may be made of: people's
-/// [`Votes`] on them are asked for first.
-pub fn keys(language: &str, sources: &[Source<'_>]) -> Vec<u64> {
-    let readable = readable(language, sources);
-    let sentences = readable.iter().flat_map(|s| select::quotable(s.text));
-    sentences.map(sentence_key).collect()
-}
-
 /// The words of the built-in template alone, to measure what a draft adds to them.
 pub fn template_words(language: &str) -> String {
     let around = Around { name: None, category: None, language };
@@ -214,47 +188,24 @@ pub fn template_words(language: &str) -> String {
 fn step(
     candidate: &Candidate<'_>,
     considered: &[Candidate<'_>],
-    sources: &[Source<'_>],
-    kept: &BTreeSet<String>,
-) -> Option<DraftSentence> {
-    let General { text, fields, .. } = general(candidate.text, kept)?;
-    let same = considered.iter().filter(|c| c.key == candidate.key);
+    sources: &[Quotable<'_>],
+) -> DraftSentence {
+    let same = considered.iter().filter(|c| c.sentence.key == candidate.sentence.key);
     let named: BTreeSet<usize> = same.map(|c| c.source).collect();
     let mut cited: Vec<SourceRef> = Vec::new();
-    for source in named.into_iter().filter_map(|at| sources.get(at)) {
+    for quotable in named.into_iter().filter_map(|at| sources.get(at)) {
         // Two parts of one article are one source.
-        if !cited.contains(source.reference) {
-            cited.push(source.reference.clone());
+        if !cited.contains(quotable.source.reference) {
+            cited.push(quotable.source.reference.clone());
         }
     }
-    Some(DraftSentence { text, kind: SentenceKind::Source, sources: cited, fields })
-}
-
-/// A sentence with fields for what is of one case only.
-struct General {
-    text: String,
-    fields: Vec<DraftField>,
-    /// What it says beside them.
-    rest: String,
-    /// The words of that.
-    words: Words,
-}
-
-/// A sentence with fields where it is of one case only; `None` if too little would be left of it.
-fn general(text: &str, kept: &BTreeSet<String>) -> Option<General> {
-    // What looks like a template would be taken for one further on.
-    if text.contains("{{") || text.contains("{%") {
-        return None;
+    let general = &candidate.general;
+    DraftSentence {
+        text: general.text.clone(),
+        kind: SentenceKind::Source,
+        sources: cited,
+        fields: general.fields.clone(),
     }
-    let (text, fields) = fields::generalise(text, kept);
-    // What somebody did is about one case, and so is what has a value in every place.
-    let about = fields.first().filter(|f| matches!(f.kind, FieldKind::Name | FieldKind::Account));
-    if fields.len() > MAX_FIELDS || about.is_some_and(|f| text.starts_with(&f.placeholder)) {
-        return None;
-    }
-    let rest = without_fields(&text, &fields);
-    let words = Words::of(&rest);
-    (words.weight() >= LEAST_WEIGHT).then_some(General { text, fields, rest, words })
 }
 
 /// What a sentence says beside what is to be filled in.
@@ -268,8 +219,9 @@ fn bare(word: &str) -> String {
 }
 
 /// The language of the reply: the ticket's, or where it is too short to tell, the closest source's.
-fn spoken<'a>(ticket: &'a str, sources: &[Source<'a>]) -> &'a str {
-    let known = || sources.iter().filter_map(|s| s.language).find(|l| *l != UNDETERMINED);
+fn spoken<'a>(ticket: &'a str, sources: &[Quotable<'a>]) -> &'a str {
+    let languages = sources.iter().filter_map(|q| q.source.language);
+    let known = || languages.clone().find(|l| *l != UNDETERMINED);
     if ticket == UNDETERMINED { known().unwrap_or(ticket) } else { ticket }
 }
 

@@ -1,17 +1,15 @@
 //! Which sentences of the sources make a draft, and in which order. Pure.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use super::Votes;
+use super::reading::{General, Quotable, Sentence};
 use super::words::Words;
-use super::{Source, Votes, sentence_key};
-use crate::text::{Numbering, Reference, sentences};
+use crate::text::{Numbering, Reference};
 
-/// Sources that are read, best first.
-pub(super) const READ: usize = 8;
-/// Sentences of one source that are read.
-const PER_SOURCE: usize = 24;
 /// Sentences that a draft has at most.
 const MOST: usize = 12;
 /// Sharpens the sources' similarities into weights: a source this much less similar than the best
@@ -39,27 +37,25 @@ const HALF_LIFE_DAYS: f32 = 720.0;
 /// How far people's approval moves a sentence, at most.
 const APPROVAL: f32 = 0.6;
 
-/// What a draft says of a sentence: it without its fields.
-#[derive(Debug, Clone)]
-pub(super) struct Quoted {
-    pub(super) text: String,
-    pub(super) words: Words,
-}
-
-/// A sentence of a source.
+/// A sentence of a source that may be quoted.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate<'a> {
     /// Its source, by position.
     pub(super) source: usize,
-    /// Its place among its source's sentences, 0 to 1.
-    place: f32,
-    /// As it stands there, without a list's mark.
-    pub(super) text: &'a str,
-    quoted: Quoted,
-    pub(super) words: Words,
-    /// [`sentence_key`] of its text.
-    pub(super) key: u64,
+    pub(super) sentence: &'a Sentence,
+    /// What a draft says of it.
+    pub(super) general: Cow<'a, General>,
     value: f32,
+}
+
+impl Candidate<'_> {
+    pub(super) fn words(&self) -> &Words {
+        &self.sentence.words
+    }
+
+    fn place(&self) -> f32 {
+        self.sentence.place
+    }
 }
 
 /// The sentences for a draft, in order; and all that were considered.
@@ -68,40 +64,30 @@ pub(super) struct Selection<'a> {
     pub(super) considered: Vec<Candidate<'a>>,
 }
 
-/// The sentences of a source that are read, without what made them items of a list.
-pub(super) fn quotable(text: &str) -> impl Iterator<Item = &str> {
-    sentences(text).into_iter().take(PER_SOURCE).map(without_mark)
-}
-
-/// Chooses from sources in order of their similarity. `quoted` says what of a sentence may be quoted:
-/// it without its fields, or nothing.
+/// Chooses from sources in order of their similarity. `kept` are the ticket's own words in lower
+/// case: what it says itself need not be filled in.
 pub(super) fn select<'a>(
     ticket: &Words,
     category: Option<&str>,
-    sources: &[Source<'a>],
+    sources: &'a [Quotable<'_>],
     votes: &HashMap<u64, Votes>,
-    quoted: impl Fn(&str) -> Option<Quoted>,
+    kept: &BTreeSet<String>,
 ) -> Selection<'a> {
     let weights = weights(category, sources);
     let mut candidates: Vec<Candidate<'a>> = Vec::new();
     let mut length = 0.0;
-    for (at, source) in sources.iter().enumerate() {
-        let all: Vec<&str> = quotable(source.text).collect();
-        let count = all.len();
-        for (place, text) in all.into_iter().enumerate() {
-            let words = Words::of(text);
+    for (source, quotable) in sources.iter().enumerate() {
+        for sentence in &quotable.says.sentences {
             // As long as an answer usually is, remarks and all: what they leave free is for steps.
-            length += weights[at] * words.weight();
-            let Some(quoted) = quoted(text).filter(|_| words.weight() > 0.0) else { continue };
-            let place = place as f32 / count.max(2).saturating_sub(1) as f32;
-            let key = sentence_key(text);
-            candidates.push(Candidate { source: at, place, text, quoted, words, key, value: 0.0 });
+            length += weights[source] * sentence.words.weight();
+            if let Some(general) = sentence.general(kept) {
+                candidates.push(Candidate { source, sentence, general, value: 0.0 });
+            }
         }
     }
-    let values: Vec<f32> =
-        candidates.iter().map(|c| value(c, ticket, &weights, &candidates, votes)).collect();
-    for (candidate, value) in candidates.iter_mut().zip(values) {
-        candidate.value = value;
+    let agreements = agreements(&candidates, &weights);
+    for (candidate, agreement) in candidates.iter_mut().zip(agreements) {
+        candidate.value = value(candidate, ticket, weights[candidate.source], agreement, votes);
     }
     let mut best: Vec<usize> =
         (0..candidates.len()).filter(|at| candidates[*at].value > 0.0).collect();
@@ -112,7 +98,7 @@ pub(super) fn select<'a>(
         let mut mixed = filled(Vec::new(), &candidates, &best, length);
         mixed.sort_by(|a, b| {
             let (a, b) = (&candidates[*a], &candidates[*b]);
-            a.place.total_cmp(&b.place).then(a.source.cmp(&b.source))
+            a.place().total_cmp(&b.place()).then(a.source.cmp(&b.source))
         });
         drafts.push(mixed);
         drafts.extend((0..sources.len()).map(|at| extended(&candidates, &best, at, length)));
@@ -129,14 +115,14 @@ fn filled(
     best: &[usize],
     length: f32,
 ) -> Vec<usize> {
-    let mut taken: f32 = chosen.iter().map(|at| candidates[*at].words.weight()).sum();
+    let mut taken: f32 = chosen.iter().map(|at| candidates[*at].words().weight()).sum();
     for at in best {
         if taken >= length || chosen.len() >= MOST {
             break;
         }
-        let words = &candidates[*at].words;
+        let words = candidates[*at].words();
         let fits = chosen.is_empty() || taken + words.weight() / 2.0 <= length;
-        let repeats = || chosen.iter().any(|c| candidates[*c].words.likeness(words) > SAME);
+        let repeats = || chosen.iter().any(|c| candidates[*c].words().likeness(words) > SAME);
         if fits && !repeats() {
             taken += words.weight();
             chosen.push(*at);
@@ -159,7 +145,7 @@ fn extended(
     let other = |c: &Candidate<'_>| (c.source != source, c.source);
     chosen.sort_by(|a, b| {
         let (a, b) = (&candidates[*a], &candidates[*b]);
-        other(a).cmp(&other(b)).then(a.place.total_cmp(&b.place))
+        other(a).cmp(&other(b)).then(a.place().total_cmp(&b.place()))
     });
     chosen
 }
@@ -169,19 +155,18 @@ fn extended(
 fn closest(
     drafts: &[Vec<usize>],
     candidates: &[Candidate<'_>],
-    sources: &[Source<'_>],
+    sources: &[Quotable<'_>],
     likelihoods: &[f32],
 ) -> Vec<usize> {
     let mut numbering = Numbering::default();
-    let answers: Vec<(Words, Reference)> = sources
-        .iter()
-        .map(|s| (Words::of(s.text), Reference::new(&numbering.of(s.text))))
-        .collect();
-    let numbers: Vec<Vec<u32>> = candidates.iter().map(|c| numbering.of(&c.quoted.text)).collect();
+    let mut number = |hashes: &[u64]| numbering.of_hashes(hashes.iter().copied());
+    let answers: Vec<(&Words, Reference)> =
+        sources.iter().map(|q| (&q.says.words, Reference::new(&number(&q.says.order)))).collect();
+    let numbers: Vec<Vec<u32>> = candidates.iter().map(|c| number(&c.general.order)).collect();
     let expected = |draft: &[usize]| -> f32 {
-        let words = Words::union(draft.iter().map(|at| &candidates[*at].quoted.words));
+        let words = Words::union(draft.iter().map(|at| &candidates[*at].general.words));
         let text: Vec<u32> = draft.iter().flat_map(|at| &numbers[*at]).copied().collect();
-        let like = |(answer, reference): &(Words, Reference)| {
+        let like = |(answer, reference): &(&Words, Reference)| {
             f32::midpoint(answer.likeness(&words), reference.rouge_l(&text) as f32)
         };
         answers.iter().map(like).zip(likelihoods).map(|(like, p)| p * like).sum()
@@ -197,21 +182,25 @@ fn closest(
 }
 
 /// How likely each source's answer is the one that is wanted; all together 1.
-fn likelihoods(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
+fn likelihoods(category: Option<&str>, sources: &[Quotable<'_>]) -> Vec<f32> {
     shares(category, sources, |score| (score / VAGUE).exp() + ((score - SAME_CASE) / STEP).exp())
 }
 
 /// What each source counts; all together 1.
-fn weights(category: Option<&str>, sources: &[Source<'_>]) -> Vec<f32> {
-    let best = sources.iter().map(|s| s.score + s.words).fold(f32::MIN, f32::max);
+fn weights(category: Option<&str>, sources: &[Quotable<'_>]) -> Vec<f32> {
+    let best = sources.iter().map(|q| q.source.score + q.source.words).fold(f32::MIN, f32::max);
     shares(category, sources, |score| ((score - best) / TEMPERATURE).exp())
 }
 
 /// Shares by what a source's similarity is worth, its category and its age.
-fn shares(category: Option<&str>, sources: &[Source<'_>], worth: impl Fn(f32) -> f32) -> Vec<f32> {
-    let newest = sources.iter().filter_map(|s| s.at).max();
+fn shares(
+    category: Option<&str>,
+    sources: &[Quotable<'_>],
+    worth: impl Fn(f32) -> f32,
+) -> Vec<f32> {
+    let sources = sources.iter().map(|quotable| &quotable.source);
+    let newest = sources.clone().filter_map(|s| s.at).max();
     let mut shares: Vec<f32> = sources
-        .iter()
         .map(|source| {
             let mut share = worth(source.score + source.words) * freshness(source.at, newest);
             if category.is_some() && source.category.is_some() && source.category != category {
@@ -236,40 +225,43 @@ fn freshness(at: Option<Timestamp>, newest: Option<Timestamp>) -> f32 {
     0.5f32.powf(days.max(0.0) / HALF_LIFE_DAYS)
 }
 
+/// How far the other sources say the same as each sentence, 0 to 1.
+fn agreements(candidates: &[Candidate<'_>], weights: &[f32]) -> Vec<f32> {
+    let mut closest = vec![vec![0.0f32; weights.len()]; candidates.len()];
+    for (at, a) in candidates.iter().enumerate() {
+        for (other, b) in candidates.iter().enumerate().skip(at + 1) {
+            if a.source != b.source {
+                let likeness = a.words().likeness(b.words());
+                for (this, source) in [(at, b.source), (other, a.source)] {
+                    closest[this][source] = closest[this][source].max(likeness);
+                }
+            }
+        }
+    }
+    let weighted = |closest: &Vec<f32>| closest.iter().zip(weights).map(|(c, w)| c * w).sum();
+    closest.iter().map(weighted).collect()
+}
+
 fn value(
     candidate: &Candidate<'_>,
     ticket: &Words,
-    weights: &[f32],
-    all: &[Candidate<'_>],
+    weight: f32,
+    agreement: f32,
     votes: &HashMap<u64, Votes>,
 ) -> f32 {
-    let mut closest = vec![0.0f32; weights.len()];
-    for other in all.iter().filter(|c| c.source != candidate.source) {
-        let likeness = candidate.words.likeness(&other.words);
-        closest[other.source] = closest[other.source].max(likeness);
-    }
-    let agreement: f32 = closest.iter().zip(weights).map(|(c, w)| c * w).sum();
-    let relevance = candidate.words.covered_by(ticket);
-    let ground = AGREEMENT * agreement + RELEVANCE * relevance + weights[candidate.source];
-    let approval = votes.get(&candidate.key).map_or(0.0, |v| v.leaning());
+    let relevance = candidate.words().covered_by(ticket);
+    let ground = AGREEMENT * agreement + RELEVANCE * relevance + weight;
+    let approval = votes.get(&candidate.sentence.key).map_or(0.0, |v| v.leaning());
     ground * (1.0 + APPROVAL * approval) - if approval <= Votes::REFUSED { ground } else { 0.0 }
-}
-
-/// The sentence without what made it an item of a list.
-fn without_mark(text: &str) -> &str {
-    let bullets = ['-', '*', '•', '–', '·', '#', '>'];
-    let bare = text.trim_start_matches(bullets);
-    let text = if bare.starts_with(' ') { bare.trim_start() } else { text };
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = &text[digits..];
-    let marked = (1..=2).contains(&digits) && (rest.starts_with(". ") || rest.starts_with(") "));
-    if marked { rest[2..].trim_start() } else { text }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
+    use super::super::{Material, Reading, Source, sentence_key};
     use super::*;
     use crate::domain::{SourceKind, SourceRef};
 
@@ -289,13 +281,34 @@ mod tests {
         }
     }
 
-    fn whole(text: &str) -> Quoted {
-        Quoted { text: text.to_owned(), words: Words::of(text) }
+    fn selected<T>(
+        ticket: &str,
+        sources: &[Source<'_>],
+        votes: &HashMap<u64, Votes>,
+        look: impl FnOnce(Selection<'_>) -> T,
+    ) -> T {
+        let material = Material::of("en", sources, |text| Arc::new(Reading::of(text)));
+        look(select(&Words::of(ticket), None, &material.sources, votes, &BTreeSet::new()))
     }
 
     fn chosen(ticket: &str, sources: &[Source<'_>], votes: &HashMap<u64, Votes>) -> Vec<String> {
-        let selection = select(&Words::of(ticket), None, sources, votes, |text| Some(whole(text)));
-        selection.chosen.iter().map(|c| c.text.to_owned()).collect()
+        let texts = |selection: Selection<'_>| {
+            selection.chosen.iter().map(|c| c.sentence.text.clone()).collect()
+        };
+        selected(ticket, sources, votes, texts)
+    }
+
+    /// What the sentence that begins so is worth.
+    fn value_of(
+        start: &str,
+        ticket: &str,
+        sources: &[Source<'_>],
+        votes: &HashMap<u64, Votes>,
+    ) -> f32 {
+        selected(ticket, sources, votes, |selection| {
+            let begins = |c: &&Candidate<'_>| c.sentence.text.starts_with(start);
+            selection.considered.iter().find(begins).unwrap().value
+        })
     }
 
     #[test]
@@ -309,15 +322,11 @@ mod tests {
             source(2, 0.8, "Reinstall the GlobalProtect client."),
             source(3, 0.8, "Please reinstall the GlobalProtect client."),
         ];
-        let selection =
-            select(&Words::of("connection trouble"), None, &sources, &HashMap::new(), |text| {
-                Some(whole(text))
-            });
-        let value = |start: &str| {
-            selection.considered.iter().find(|c| c.text.starts_with(start)).unwrap().value
-        };
+        let none = HashMap::new();
+        let value = |start| value_of(start, "connection trouble", &sources, &none);
         assert!(value("Reinstall") > value("Blue"));
-        let same = selection.chosen.iter().filter(|c| c.text.contains("GlobalProtect")).count();
+        let chosen = chosen("connection trouble", &sources, &none);
+        let same = chosen.iter().filter(|text| text.contains("GlobalProtect")).count();
         assert_eq!(same, 1, "said once");
     }
 
@@ -339,12 +348,7 @@ mod tests {
             sentence_key("Clean the glass plate thoroughly."),
             Votes { kept: 9, deleted: 0 },
         )]);
-        let value = |votes: &HashMap<u64, Votes>| {
-            let selection =
-                select(&Words::of("x"), None, &sources, votes, |text| Some(whole(text)));
-            let place = |c: &Candidate<'_>| c.text.starts_with("Clean");
-            selection.considered.iter().find(|c| place(c)).unwrap().value
-        };
+        let value = |votes| value_of("Clean", "x", &sources, votes);
         assert!(value(&liked) > value(&HashMap::new()));
     }
 
@@ -359,7 +363,6 @@ mod tests {
             chosen("portal entry code", &sources, &HashMap::new()),
             ["Open the portal page", "Choose the second entry", "Confirm with your code"]
         );
-        assert_eq!(without_mark("-GrantSendOnBehalfTo is gone"), "-GrantSendOnBehalfTo is gone");
     }
 
     proptest! {
@@ -370,16 +373,18 @@ mod tests {
         ) {
             let sources: Vec<_> =
                 texts.iter().enumerate().map(|(n, t)| source(n as u8, 0.9 - 0.02 * n as f32, t)).collect();
-            let selection = select(&Words::of(&ticket), None, &sources, &HashMap::new(), |text| Some(whole(text)));
-            prop_assert!(selection.chosen.len() <= MOST);
-            for candidate in &selection.chosen {
-                prop_assert!(texts[candidate.source].contains(candidate.text));
-            }
-            // What one source says stays in its order.
-            for source in 0..sources.len() {
-                let own = selection.chosen.iter().filter(|c| c.source == source);
-                prop_assert!(own.is_sorted_by(|a, b| a.place <= b.place));
-            }
+            selected(&ticket, &sources, &HashMap::new(), |selection| {
+                prop_assert!(selection.chosen.len() <= MOST);
+                for candidate in &selection.chosen {
+                    prop_assert!(texts[candidate.source].contains(&candidate.sentence.text));
+                }
+                // What one source says stays in its order.
+                for source in 0..sources.len() {
+                    let own = selection.chosen.iter().filter(|c| c.source == source);
+                    prop_assert!(own.is_sorted_by(|a, b| a.place() <= b.place()));
+                }
+                Ok(())
+            })?;
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::SourceKind;
 
@@ -40,7 +42,8 @@ impl Case {
             settings: &self.settings,
             votes: &self.votes,
         };
-        draft(&request, &sources)
+        let read = |text: &str| Arc::new(Reading::of(text));
+        draft(&request, &Material::of(self.language, &sources, read))
     }
 
     fn reason(&self, ticket: &str, sources: &[(f32, &str, &str)]) -> DraftReason {
@@ -71,7 +74,9 @@ fn votes_are_asked_for_by_what_stands_in_a_draft() {
     };
     let other = source(0.9, "de", "Den Client neu starten.");
     let unlike = source(0.1, "en", "Paint the router.");
-    assert_eq!(keys("en", &[other, unlike, source(0.9, "en", list)]), drafted);
+    let sources = [other, unlike, source(0.9, "en", list)];
+    let material = Material::of("en", &sources, |text| Arc::new(Reading::of(text)));
+    assert_eq!(material.keys(), drafted);
 }
 
 #[test]

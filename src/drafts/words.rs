@@ -15,9 +15,15 @@ pub(super) struct Words {
 
 impl Words {
     pub(super) fn of(text: &str) -> Self {
+        Self::in_order(text).0
+    }
+
+    /// Those of a text, and by hash all its words in their order.
+    pub(super) fn in_order(text: &str) -> (Self, Vec<u64>) {
         let mut set = Vec::with_capacity(text.len() / LETTERS + 1);
         set.extend(text::words(text).map(|word| (word.hash, weight(word))));
-        Self::new(set)
+        let order = set.iter().map(|(hash, _)| *hash).collect();
+        (Self::new(set), order)
     }
 
     /// Those of several sentences together.

@@ -1,85 +1,88 @@
-//! Embeddings that were computed lately, by the text they are of.
-//!
-//! A cache belongs to one encoder, so the hash of the text is key enough.
+//! What was lately made of texts, by the text: an encoder's embeddings, say.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::Embedding;
-
 /// SHA-256 of a text.
-pub(super) type Key = [u8; 32];
+pub type Key = [u8; 32];
 
-pub(super) fn key(text: &str) -> Key {
+/// By what something is remembered that was made of a text.
+pub fn key(text: &str) -> Key {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// The embeddings used last, a bounded number of them.
+/// What was used last of what was made of texts, always in one way: a bounded number of such.
 ///
 /// Two generations: what is used moves to the young one; when that is full, it becomes the old one
 /// and what nobody asked for in the meantime is gone. So between `half` and twice that are kept,
 /// and every step takes the same time.
-pub(super) struct Memory {
+pub struct Memory<V> {
     half: usize,
-    generations: Mutex<Generations>,
+    generations: Mutex<Generations<V>>,
 }
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Key, Embedding>,
-    old: HashMap<Key, Embedding>,
+struct Generations<V> {
+    young: HashMap<Key, V>,
+    old: HashMap<Key, V>,
     /// How often everything was forgotten.
     forgotten: u64,
 }
 
-impl Memory {
-    /// Room for twice `half` embeddings.
-    pub(super) fn new(half: usize) -> Self {
-        Self { half, generations: Mutex::default() }
+impl<V> Generations<V> {
+    fn new(forgotten: u64) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), forgotten }
+    }
+}
+
+impl<V: Clone> Memory<V> {
+    /// Room for twice `half` values.
+    pub fn new(half: usize) -> Self {
+        Self { half, generations: Mutex::new(Generations::new(0)) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generations> {
+    fn lock(&self) -> MutexGuard<'_, Generations<V>> {
         // Both maps are whole whenever the lock is free.
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Embedding> {
+    /// What is remembered of a text.
+    pub fn get(&self, key: &Key) -> Option<V> {
         let mut generations = self.lock();
-        if let Some(embedding) = generations.young.get(key) {
-            return Some(embedding.clone());
+        if let Some(value) = generations.young.get(key) {
+            return Some(value.clone());
         }
-        let embedding = generations.old.remove(key)?;
-        self.insert(&mut generations, *key, embedding.clone());
-        Some(embedding)
+        let value = generations.old.remove(key)?;
+        self.insert(&mut generations, *key, value.clone());
+        Some(value)
     }
 
     /// How often everything was forgotten.
-    pub(super) fn forgotten(&self) -> u64 {
+    pub fn forgotten(&self) -> u64 {
         self.lock().forgotten
     }
 
     /// Keeps what was begun when everything had been forgotten so often. What was forgotten
     /// meanwhile stays so.
-    pub(super) fn put(&self, key: Key, embedding: Embedding, forgotten: u64) {
+    pub fn put(&self, key: Key, value: V, forgotten: u64) {
         let mut generations = self.lock();
         if generations.forgotten == forgotten {
-            self.insert(&mut generations, key, embedding);
+            self.insert(&mut generations, key, value);
         }
     }
 
-    pub(super) fn clear(&self) {
+    /// Forgets everything, and what is begun by now.
+    pub fn clear(&self) {
         let mut generations = self.lock();
-        let forgotten = generations.forgotten + 1;
-        *generations = Generations { forgotten, ..Generations::default() };
+        *generations = Generations::new(generations.forgotten + 1);
     }
 
-    fn insert(&self, generations: &mut Generations, key: Key, embedding: Embedding) {
+    fn insert(&self, generations: &mut Generations<V>, key: Key, value: V) {
         if generations.young.len() >= self.half {
             generations.old = std::mem::take(&mut generations.young);
         }
-        generations.young.insert(key, embedding);
+        generations.young.insert(key, value);
     }
 }
 
@@ -87,6 +90,7 @@ impl Memory {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Embedding;
     use super::*;
 
     fn embedding(n: u8) -> Embedding {

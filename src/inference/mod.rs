@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinError;
 
 use crate::model::{Encoder, EncoderError, TokenizeError, Tokenizer};
-use memory::{Memory, key};
+pub use memory::{Key, Memory, key};
 pub use offline::Embedder;
 use thread::{Job, Queue};
 
@@ -100,7 +100,7 @@ struct Shared {
     queue: Arc<Queue>,
     interactive: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
-    memory: Memory,
+    memory: Memory<Embedding>,
 }
 
 impl Drop for Shared {

@@ -19,11 +19,16 @@ pub struct Numbering(HashMap<u64, u32>);
 impl Numbering {
     /// The numbers of a text's words, in its order; the same word has the same number.
     pub fn of(&mut self, text: &str) -> Vec<u32> {
-        let next = |known: &mut HashMap<u64, u32>, hash| {
-            let fresh = known.len() as u32;
-            *known.entry(hash).or_insert(fresh)
+        self.of_hashes(words(text).map(|word| word.hash))
+    }
+
+    /// The same where the words' hashes are known.
+    pub fn of_hashes(&mut self, words: impl Iterator<Item = u64>) -> Vec<u32> {
+        let next = |hash| {
+            let fresh = self.0.len() as u32;
+            *self.0.entry(hash).or_insert(fresh)
         };
-        words(text).map(|word| next(&mut self.0, word.hash)).collect()
+        words.map(next).collect()
     }
 }
 

@@ -1,13 +1,14 @@
 //! From evidence to the labels of an answer: by the trained bundle where there is one, by the vote
 //! of similar tickets and the taxonomy's words where there is none.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use super::bundles::{Active, Heard, Thresholds};
 use super::policy::{Circumstances, Learned, Policy, decide, decide_learned};
 use super::prototypes::Prototypes;
 use super::recall::Recall;
-use super::vote::{self, Scored};
+use super::vote::{self, Evidence, Scored};
 use crate::classify::Query;
 use crate::domain::{
     Decision, LabelDecision, LabelField, Neighbour, Outcome, Reason, Regime, Support, TeamDecision,
@@ -38,44 +39,11 @@ impl Question<'_> {
     /// Category, team and priority.
     pub(super) fn answer(&self, policy: &Policy) -> (LabelDecision, TeamDecision, LabelDecision) {
         let taxonomy = &self.prototypes.taxonomy;
-        let category_prior = self
-            .vector
-            .map(|vector| vote::described(&self.prototypes.similarities(vector)))
-            .unwrap_or_default();
-        let category_prior = if category_prior.is_empty() {
-            vote::uniform(taxonomy.categories.iter().map(|c| &c.label))
-        } else {
-            category_prior
-        };
-        let team_prior = vote::described_teams(&category_prior, taxonomy);
-        let team_prior = if team_prior.is_empty() {
-            vote::uniform(taxonomy.teams.iter().map(|t| &t.label))
-        } else {
-            team_prior
-        };
-        let priority_prior = vote::described_priorities(taxonomy);
-        let category = vote::vote(
-            self.neighbours,
-            |o| o.category.as_deref(),
-            |label| taxonomy.category(label).is_some(),
-            &category_prior,
-        );
-        let team = vote::vote(
-            self.neighbours,
-            |o| o.team.as_deref(),
-            |label| taxonomy.team(label).is_some(),
-            &team_prior,
-        );
-        let priority = vote::vote(
-            self.neighbours,
-            |o| o.priority.as_deref(),
-            |label| taxonomy.priorities.iter().any(|p| p == label),
-            &priority_prior,
-        );
-        let decided = |field, evidence| {
+        let described = LazyCell::new(|| self.described());
+        let decided = |field| {
             let decided = self.learned(field).map_or_else(
                 || {
-                    let voted = decide(policy, evidence, self.circumstances);
+                    let voted = decide(policy, &self.voted(field, &described), self.circumstances);
                     // Where a precision is promised, a vote that was never measured keeps to it.
                     if self.trained.is_some() { unpromised(voted) } else { voted }
                 },
@@ -83,13 +51,46 @@ impl Question<'_> {
             );
             LabelDecision { support: self.support(field, decided.label.as_deref()), ..decided }
         };
-        let team = decided(LabelField::Team, &team);
+        let team = decided(LabelField::Team);
         let department = team.label.as_deref().and_then(|label| taxonomy.team(label));
         let team = TeamDecision {
             department: department.and_then(|t| t.department.clone()),
             decision: team,
         };
-        (decided(LabelField::Category, &category), team, decided(LabelField::Priority, &priority))
+        (decided(LabelField::Category), team, decided(LabelField::Priority))
+    }
+
+    /// How well each category's own words describe the ticket.
+    fn described(&self) -> Vec<Scored> {
+        let similarities = self.vector.map(|vector| self.prototypes.similarities(vector));
+        let described = similarities.map(|s| vote::described(&s)).unwrap_or_default();
+        if described.is_empty() {
+            let categories = &self.prototypes.taxonomy.categories;
+            return vote::uniform(categories.iter().map(|category| &category.label));
+        }
+        described
+    }
+
+    /// What similar tickets and the taxonomy's own words say of a field.
+    fn voted(&self, field: LabelField, described: &[Scored]) -> Evidence {
+        let taxonomy = &self.prototypes.taxonomy;
+        let vote = |known: &dyn Fn(&str) -> bool, prior: &[Scored]| {
+            vote::vote(self.neighbours, |outcome| label(outcome, field), known, prior)
+        };
+        match field {
+            LabelField::Category => vote(&|label| taxonomy.category(label).is_some(), described),
+            LabelField::Team => {
+                let mut prior = vote::described_teams(described, taxonomy);
+                if prior.is_empty() {
+                    prior = vote::uniform(taxonomy.teams.iter().map(|team| &team.label));
+                }
+                vote(&|label| taxonomy.team(label).is_some(), &prior)
+            }
+            LabelField::Priority => {
+                let known = |label: &str| taxonomy.priorities.iter().any(|p| p == label);
+                vote(&known, &vote::described_priorities(taxonomy))
+            }
+        }
     }
 
     /// What became of the tickets most like it.

@@ -121,7 +121,7 @@ impl Triage {
         .await?;
         receipt.settle(&mut *tx, &()).await?;
         tx.commit().await?;
-        self.parts.inference.forget();
+        self.forget();
         self.scrub().await;
         Ok(())
     }

@@ -13,13 +13,18 @@ use crate::domain::{
     Draft, DraftReason, DraftSettings, Neighbour, Passage, SourceKind, SourceRef, Ticket,
     WorkspaceId,
 };
-use crate::drafts::{self, Refusal, Request, Source};
+use crate::drafts::{self, Material, Reading, Refusal, Request, Source};
+use crate::inference::key;
 use crate::store::{AuditEntry, StoreError, WorkspaceSettings};
 
 /// An article is written for everybody, a resolution for one; so much it is ahead.
 const ARTICLE_BONUS: f32 = 0.1;
 /// Bytes of a source that are read.
 const QUOTED: usize = 16 << 10;
+/// A source of so many bytes is remembered as it was read; it takes some five times that.
+const REMEMBERED: usize = 4 << 10;
+/// Half as many readings as are remembered at most.
+pub(super) const READINGS: usize = 2048;
 /// Parts of articles that a draft may quote.
 const PASSAGES: usize = 4;
 /// A source this similar helps even where the category is uncertain.
@@ -42,6 +47,8 @@ pub(super) struct Occasion<'a> {
     pub(super) vector: Option<&'a [f32]>,
     /// How the desk drafts.
     pub(super) settings: &'a DraftSettings,
+    /// How often readings had been forgotten before the sources were looked up.
+    pub(super) forgotten: u64,
 }
 
 /// The parts of each workspace's articles, with the number of the change that they are from.
@@ -91,8 +98,9 @@ impl Triage {
         if near && sources.iter().all(|s| s.score < drafts::MIN_SIMILARITY) {
             return refuse(DraftReason::NoResolutionText);
         }
-        let keys = drafts::keys(language, &sources);
-        let votes = self.parts.store.sentence_votes(workspace, &keys).await?;
+        let read = |text: &str| self.reading(text, occasion.forgotten);
+        let material = Material::of(language, &sources, read);
+        let votes = self.parts.store.sentence_votes(workspace, &material.keys()).await?;
         let request = Request {
             text,
             language,
@@ -101,7 +109,28 @@ impl Triage {
             settings,
             votes: &votes,
         };
-        Ok(drafts::draft(&request, &sources))
+        Ok(drafts::draft(&request, &material))
+    }
+
+    /// What a source says, remembered for the next ticket unless it is long. What was erased since
+    /// it was looked up is not.
+    fn reading(&self, text: &str, forgotten: u64) -> Arc<Reading> {
+        if text.len() > REMEMBERED {
+            return Arc::new(Reading::of(text));
+        }
+        let key = key(text);
+        self.readings.get(&key).unwrap_or_else(|| {
+            let reading = Arc::new(Reading::of(text));
+            self.readings.put(key, Arc::clone(&reading), forgotten);
+            reading
+        })
+    }
+
+    /// Forgets what was made of texts that may be erased: an embedding, too, says something of the
+    /// words that it is of.
+    pub(super) fn forget(&self) {
+        self.parts.inference.forget();
+        self.readings.clear();
     }
 
     /// Changes how a desk drafts, from the next ticket on. Its templates are tried first.

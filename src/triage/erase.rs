@@ -281,8 +281,7 @@ impl Triage {
         .await?;
         receipt.settle(&mut *tx, &erased).await?;
         tx.commit().await?;
-        // An embedding says something of the words that it is of.
-        self.parts.inference.forget();
+        self.forget();
         for promise in promises {
             self.keep(&caller.workspace, Some(promise)).await;
         }

@@ -38,8 +38,9 @@ use crate::domain::{
     Clock, Decision, Degraded, IdSource, ModelVersions, Neighbour, Similar, Suggestion,
     SuggestionId, Taxonomy, Ticket, TicketId, TicketText, Timings, WorkspaceId,
 };
+use crate::drafts::Reading;
 use crate::index::{Both, ExternalIndex, TicketIndex};
-use crate::inference::{Inference, InferenceError, Lane};
+use crate::inference::{Inference, InferenceError, Lane, Memory};
 use crate::model::Manifest;
 use crate::store::{EntryRow, Store, StoreError, Transaction};
 use crate::text::{Terms, UNDETERMINED};
@@ -107,6 +108,8 @@ pub struct Triage {
     bundles: Bundles,
     learning: learn::State,
     articles: drafting::Shelf,
+    /// What sources of drafts say.
+    readings: Memory<Arc<Reading>>,
 }
 
 /// Who asks, and for which desk.
@@ -160,6 +163,7 @@ impl Triage {
             bundles,
             learning: learn::State::default(),
             articles: drafting::Shelf::default(),
+            readings: Memory::new(drafting::READINGS),
         }
     }
 
@@ -326,6 +330,7 @@ impl Triage {
         timings.embed = took;
 
         let at = Instant::now();
+        let forgotten = self.readings.forgotten();
         let Both { nearest: neighbours, similar: alike } = match &vector {
             Some(vector) => {
                 self.neighbours(workspace, vector, &terms, known, &mut degraded).await?
@@ -363,6 +368,7 @@ impl Triage {
             passages: &passages,
             vector: vector.as_deref(),
             settings: &settings.drafts,
+            forgotten,
         };
         let draft = self.draft(workspace, &occasion).await?;
         timings.decide = milliseconds(at);
@@ -395,8 +401,7 @@ impl Triage {
             },
             timings_ms: timings,
         };
-        let taxonomy_version = taxonomy.version;
-        let known = known.is_some();
+        let (known, taxonomy_version) = (known.is_some(), taxonomy.version);
         Ok(Assessment { suggestion, known, vector, terms, subject, taxonomy_version })
     }
 

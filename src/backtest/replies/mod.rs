@@ -4,12 +4,13 @@
 mod library;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::domain::{
     Draft, DraftSettings, FieldKind, ResolvedTicket, SentenceKind, SourceKind, SourceRef,
 };
-use crate::drafts::{self, Request, Source};
+use crate::drafts::{self, Material, Reading, Request, Source};
 use crate::text::{Rules, UNDETERMINED, clean, detect};
 pub use library::{Found, Library, id, row};
 
@@ -106,7 +107,8 @@ impl History {
             votes: &HashMap::new(),
         };
         let start = Instant::now();
-        let draft = drafts::draft(&request, &sources);
+        let read = |text: &str| Arc::new(Reading::of(text));
+        let draft = drafts::draft(&request, &Material::of(language, &sources, read));
         (draft, start.elapsed().as_secs_f64() * 1e3)
     }
 }

@@ -2,6 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn generalise(sentence: &str, kept: &BTreeSet<String>) -> (String, Vec<DraftField>) {
+    let values = values(sentence);
+    replace(sentence, values.iter().filter(|value| !value.is_kept(kept)))
+}
+
 fn general(sentence: &str) -> String {
     generalise(sentence, &BTreeSet::new()).0
 }

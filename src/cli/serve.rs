@@ -26,8 +26,10 @@ const DEMO_READY: u64 = 100;
 
 /// How often expired things are looked for.
 const TIDY_EVERY: Duration = Duration::from_hours(1);
-/// How often the database's log is written to its place.
-const SHORTEN_LOG_EVERY: Duration = Duration::from_secs(1);
+/// How often the database's log is written to its place. An answer that is committed meanwhile waits
+/// some milliseconds for the disk, so fewer than one in a hundred may be; and a page that changes
+/// with every answer is written once for all of them.
+const SHORTEN_LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// The default of `data.folder`, and what the demo takes in its place.
 const DEFAULT_FOLDER: &str = "deskhand-data";

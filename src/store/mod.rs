@@ -238,7 +238,7 @@ pub trait Records: Send + Sync {
     async fn scrub(&self) -> Result<(), StoreError>;
 
     /// Moves what was written from the database's log to its place, so that no use case has to wait
-    /// for that. To be called every second or so; does nothing where a server sees to it.
+    /// for that. To be called every few seconds; does nothing where a server sees to it.
     async fn shorten_log(&self) -> Result<(), StoreError>;
 
     /// Finishes what is under way and closes.

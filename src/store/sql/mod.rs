@@ -177,6 +177,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_log_begins_anew_although_somebody_always_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqlStore::open_folder(folder.path()).await.unwrap();
+        let main = WorkspaceId::main();
+        let (written, done) = (std::cell::Cell::new(0), std::cell::Cell::new(false));
+        let shorten = async {
+            for turn in 1..=20 {
+                while written.get() < turn * 10 {
+                    tokio::task::yield_now().await;
+                }
+                store.shorten_log().await.unwrap();
+            }
+            done.set(true);
+        };
+        let body = "x".repeat(40_000);
+        let write = async {
+            while !done.get() {
+                written.set(written.get() + 1);
+                let mut tx = store.begin(&main).await.unwrap();
+                put(&mut *tx, written.get(), &body).await.unwrap();
+                tx.commit().await.unwrap();
+                // A turn for the other.
+                tokio::task::yield_now().await;
+            }
+        };
+        futures_util::future::join(shorten, write).await;
+        let log = std::fs::metadata(folder.path().join("deskhand.sqlite3-wal")).unwrap().len();
+        let all = body.len() as u64 * written.get() as u64;
+        assert!(log < all / 2, "a log of {log} bytes after {all} were written");
+    }
+
+    #[tokio::test]
     async fn a_database_that_another_process_holds_is_busy() {
         let folder = tempfile::tempdir().unwrap();
         let (store, other) = (

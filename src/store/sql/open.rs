@@ -77,16 +77,21 @@ impl SqlStore {
         let mut first = options.connect().await?;
         migrations(SQLITE).run(&mut first).await?;
         first.close().await?;
-        let pool = |flags, setup, connections| {
-            sqlite::Pool::open(&file, flags, setup, connections, patience).map(Pool::Sqlite)
+        let pool = |flags, setup, connections, warm| {
+            sqlite::Pool::open(&file, flags, setup, connections, patience, warm)
         };
         let (both, read) = (OpenFlags::SQLITE_OPEN_READ_WRITE, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let writer = pool(both, SET_UP_WRITER, 1)?;
-        let readers = pool(read, "", READERS)?;
-        let keeper = Some(pool(both, "", 1)?);
+        let writer = pool(both, SET_UP_WRITER, 1, None)?;
+        let readers = pool(read, "", READERS, Some(writer.clone()))?;
+        let keeper = pool(both, "", 1, None)?;
         drop(lock);
-        let (dialect, beginnings) = (Dialect::Sqlite, TaskTracker::new());
-        Ok(Self { writer, readers, keeper, dialect, beginnings })
+        Ok(Self {
+            writer: Pool::Sqlite(writer),
+            readers: Pool::Sqlite(readers),
+            keeper: Some(Pool::Sqlite(keeper)),
+            dialect: Dialect::Sqlite,
+            beginnings: TaskTracker::new(),
+        })
     }
 
     /// Connects to a PostgreSQL database (`postgres://user:password@host/name`) and brings its
@@ -120,9 +125,10 @@ fn pool(connections: u32) -> PgPoolOptions {
 
 /// What was acknowledged survives a power cut, not only a crash; what was erased is overwritten.
 /// Before the log has so many pages, `Records::shorten_log` is to have emptied it, so that nobody's
-/// answer waits for it.
+/// answer waits for it. The pages that it remembers take 32 MB at most.
 const SET_UP_WRITER: &str = "PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA cache_size = -32768;
+    PRAGMA wal_autocheckpoint = 32000;
     PRAGMA foreign_keys = ON;
     PRAGMA secure_delete = ON;";
 

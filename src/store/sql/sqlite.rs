@@ -38,6 +38,8 @@ struct Shared {
     patience: Duration,
     /// Whether the last commit took long.
     slow: AtomicBool,
+    /// Connections that remember more pages, used for short statements where they are free.
+    warm: Option<Pool>,
 }
 
 /// A connection that is somebody's for now. A transaction that it is in the middle of when it is
@@ -51,13 +53,16 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    /// Opens one connection, and others when they are wanted.
+    /// Opens one connection, and others when they are wanted. Whenever something is committed, all
+    /// connections forget the pages that they have read, but for the one that committed it: `warm`
+    /// is its pool, for others to read by.
     pub(super) fn open(
         file: &Path,
         flags: OpenFlags,
         setup: &'static str,
         connections: u32,
         patience: Duration,
+        warm: Option<Self>,
     ) -> Result<Self, StoreError> {
         let pool = Self(Arc::new(Shared {
             file: file.to_owned(),
@@ -68,6 +73,7 @@ impl Pool {
             connections,
             patience,
             slow: AtomicBool::new(false),
+            warm,
         }));
         let first = pool.connect()?;
         pool.put_back(first);
@@ -100,6 +106,14 @@ impl Pool {
         Ok(Lease { connection, pool: self.clone(), _permit: permit })
     }
 
+    /// A connection, if one is free.
+    fn acquire_free(&self) -> Option<Lease> {
+        let permit = Arc::clone(&self.0.permits).try_acquire_owned().ok()?;
+        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // Another is not opened for this.
+        Some(Lease { connection: Some(idle?), pool: self.clone(), _permit: permit })
+    }
+
     /// Begins to write. SQLite waits for its turn here; later it would have to give up.
     pub(super) async fn begin(&self) -> Result<Lease, StoreError> {
         let (lease, begun) = self.acquire().await?.run(query("BEGIN IMMEDIATE")).await?;
@@ -110,7 +124,12 @@ impl Pool {
     /// Runs a statement by itself: what it writes is on disk when this returns.
     pub(super) async fn run(&self, mut query: Query) -> Result<Answer, StoreError> {
         query.aside |= !self.0.flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
-        self.acquire().await?.run(query).await?.1
+        let warm = self.0.warm.as_ref().filter(|_| !query.aside);
+        let lease = match warm.and_then(Self::acquire_free) {
+            Some(lease) => lease,
+            None => self.acquire().await?,
+        };
+        lease.run(query).await?.1
     }
 
     /// Waits for whoever has a connection, and closes them all.
@@ -242,7 +261,7 @@ mod tests {
     fn pool(folder: &Path) -> Pool {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let setup = "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (a, b)";
-        Pool::open(&folder.join("x"), flags, setup, 1, Duration::from_millis(50)).unwrap()
+        Pool::open(&folder.join("x"), flags, setup, 1, Duration::from_millis(50), None).unwrap()
     }
 
     async fn rows(pool: &Pool) -> i64 {

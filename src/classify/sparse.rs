@@ -101,10 +101,12 @@ impl SparsePlanes {
     /// The distance from each class's plane.
     pub(super) fn margins(&self, vector: &SparseVector, margins: &mut [f32]) {
         margins.copy_from_slice(&self.bias);
-        for (&term, x) in vector.terms.iter().zip(&vector.weights) {
-            let range =
-                self.starts[term as usize] as usize..self.starts[term as usize + 1] as usize;
-            for (class, weight) in self.classes[range.clone()].iter().zip(&self.weights[range]) {
+        // Each list may lie anywhere in memory. Where all of them are known, the processor fetches
+        // the next while it is at one.
+        let start = |term: u32| self.starts[term as usize] as usize;
+        let lists: Vec<_> = vector.terms.iter().map(|t| start(*t)..start(*t + 1)).collect();
+        for (list, x) in lists.into_iter().zip(&vector.weights) {
+            for (class, weight) in self.classes[list.clone()].iter().zip(&self.weights[list]) {
                 margins[usize::from(*class)] += weight * x;
             }
         }

@@ -130,6 +130,7 @@ impl Triage {
     /// words that it is of.
     pub(super) fn forget(&self) {
         self.parts.inference.forget();
+        self.heard.clear();
         self.readings.clear();
     }
 

@@ -47,6 +47,7 @@ use crate::text::{Terms, UNDETERMINED};
 use crate::writing::Writer;
 use answer::{Question, Trained};
 pub use articles::ArticleReport;
+use bundles::Heard;
 pub use bundles::{BundleFault, BundleRecord, Bundles};
 pub use embed::Embedded;
 pub use erase::Erased;
@@ -110,6 +111,8 @@ pub struct Triage {
     articles: drafting::Shelf,
     /// What sources of drafts say.
     readings: Memory<Arc<Reading>>,
+    /// What bundles, by their ids, make of texts' words.
+    heard: Memory<(String, Arc<Heard>)>,
 }
 
 /// Who asks, and for which desk.
@@ -164,6 +167,7 @@ impl Triage {
             learning: learn::State::default(),
             articles: drafting::Shelf::default(),
             readings: Memory::new(drafting::READINGS),
+            heard: Memory::new(surroundings::HEARD),
         }
     }
 

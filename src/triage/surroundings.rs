@@ -8,8 +8,11 @@ use super::prototypes::Prototypes;
 use super::{Triage, TriageError};
 use crate::classify::Terms;
 use crate::domain::{Passage, WorkspaceId};
-use crate::inference::{InferenceError, Lane};
+use crate::inference::{InferenceError, Lane, key};
 use crate::store::DeskState;
+
+/// Half as many texts as are remembered at most by what a bundle makes of their words.
+pub(super) const HEARD: usize = 1024;
 
 /// What an answer needs beside its ticket's vector.
 pub(super) struct Surroundings {
@@ -17,7 +20,7 @@ pub(super) struct Surroundings {
     pub(super) prototypes: Arc<Prototypes>,
     pub(super) bundle: Option<Arc<Active>>,
     /// What the bundle makes of the ticket's words, by field.
-    pub(super) words: Heard,
+    pub(super) words: Arc<Heard>,
     /// Parts of articles that a draft may quote.
     pub(super) passages: Arc<Vec<Passage>>,
 }
@@ -34,18 +37,30 @@ impl Triage {
         // Taken once: an answer never mixes two bundles.
         let bundle = self.bundles.active(workspace, &state.settings).await;
         let words = match &bundle {
-            Some(bundle) => self.heard(Arc::clone(bundle), text.to_owned()).await?,
-            None => Heard::default(),
+            Some(bundle) => self.heard(Arc::clone(bundle), text).await?,
+            None => Arc::default(),
         };
         let passages = self.passages(workspace, state.articles).await?;
         Ok(Surroundings { prototypes, bundle, words, passages })
     }
 
-    /// What a bundle makes of a text's words.
-    async fn heard(&self, bundle: Arc<Active>, text: String) -> Result<Heard, InferenceError> {
-        let (inference, length) = (self.parts.inference.clone(), text.len());
-        let hear = move || Ok(bundle.read(&Terms::of(&text), &inference.wording(&text)?));
-        reading(length, hear).await?
+    /// What a bundle makes of a text's words; remembered, because nothing hides what it takes where
+    /// the text's embedding is.
+    async fn heard(&self, bundle: Arc<Active>, text: &str) -> Result<Arc<Heard>, InferenceError> {
+        let (key, forgotten) = (key(text), self.heard.forgotten());
+        let known = self.heard.get(&key).filter(|(id, _)| *id == bundle.id);
+        if let Some((_, heard)) = known {
+            return Ok(heard);
+        }
+        let (inference, id) = (self.parts.inference.clone(), bundle.id.clone());
+        let (length, text) = (text.len(), text.to_owned());
+        let hear = move || {
+            let wording = inference.wording(&text)?;
+            Ok::<_, InferenceError>(bundle.read(&Terms::of(&text), &wording))
+        };
+        let heard = Arc::new(reading(length, hear).await??);
+        self.heard.put(key, (id, Arc::clone(&heard)), forgotten);
+        Ok(heard)
     }
 
     /// A text's vector, none for an empty one, and whether it was too long to be read whole.

@@ -49,6 +49,8 @@ pub(super) struct Lease {
     /// There until it is dropped.
     connection: Option<Connection>,
     pool: Pool,
+    /// Whether it was lent to read by, whatever else the connection may do.
+    reads: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -103,15 +105,15 @@ impl Pool {
         let permit = permit.map_err(|_| busy("the process is ending"))?;
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = Some(idle.map_or_else(|| self.connect(), Ok)?);
-        Ok(Lease { connection, pool: self.clone(), _permit: permit })
+        Ok(Lease { connection, pool: self.clone(), reads: false, _permit: permit })
     }
 
-    /// A connection, if one is free.
+    /// A connection to read by, if one is free.
     fn acquire_free(&self) -> Option<Lease> {
         let permit = Arc::clone(&self.0.permits).try_acquire_owned().ok()?;
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // Another is not opened for this.
-        Some(Lease { connection: Some(idle?), pool: self.clone(), _permit: permit })
+        Some(Lease { connection: Some(idle?), pool: self.clone(), reads: true, _permit: permit })
     }
 
     /// Begins to write. SQLite waits for its turn here; later it would have to give up.
@@ -197,6 +199,9 @@ impl Lease {
         let connection = self.connection.as_ref();
         let connection = connection.ok_or_else(|| StoreError::Busy("it is given back".into()))?;
         let mut statement = connection.prepare_cached(&query.sql)?;
+        if self.reads && !statement.readonly() {
+            return Err(StoreError::Row("what reads would write".to_owned()));
+        }
         for place in 1..=statement.parameter_count() {
             // To SQLite `$3` is a name, and its number is where it first stands.
             let name = statement.parameter_name(place).and_then(|name| name.get(1..));
@@ -283,6 +288,24 @@ mod tests {
         let kept = pool.run(query("INSERT INTO t VALUES ($1, $2)").bind(1).bind(None::<i64>)).await;
         assert_eq!(kept.unwrap().changed, 1);
         assert_eq!(pool.run(query("UPDATE t SET b = 2 WHERE a = 7")).await.unwrap().changed, 0);
+    }
+
+    #[tokio::test]
+    async fn who_reads_by_the_writers_connection_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = pool(folder.path());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let (file, warm) = (folder.path().join("x"), Some(writer.clone()));
+        let readers = Pool::open(&file, flags, "", 1, PATIENCE, warm).unwrap();
+        let insert = || query("INSERT INTO t VALUES (1, 2)");
+        let held = writer.begin().await.unwrap();
+        assert!(readers.run(insert()).await.is_err(), "by a connection of their own");
+        assert_eq!(rows(&readers).await, 0);
+        drop(held);
+        assert!(readers.run(insert()).await.is_err(), "by the writer's");
+        assert_eq!(rows(&readers).await, 0);
+        assert!(writer.run(insert()).await.is_ok());
+        assert_eq!(rows(&readers).await, 1);
     }
 
     #[tokio::test]

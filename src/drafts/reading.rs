@@ -41,11 +41,10 @@ pub(super) struct Sentence {
     pub(super) words: Words,
     /// [`sentence_key`] of its text.
     pub(super) key: u64,
-    /// Whether it is for colleagues, or would be taken for a template.
-    internal: bool,
     /// What in it is of one case only.
     values: Vec<Value>,
-    /// It with a field for each of those.
+    /// It with a field for each of those; none where nobody else is to read it, or too little would
+    /// be left of it.
     general: Option<General>,
 }
 
@@ -80,15 +79,14 @@ impl Reading {
 impl Sentence {
     fn of(text: &str, place: f32) -> Self {
         // What looks like a template would be taken for one further on.
-        let internal = remarks::is_internal(text) || text.contains("{{") || text.contains("{%");
-        let values = if internal { Vec::new() } else { fields::values(text) };
-        let general = if internal { None } else { General::of(text, values.iter()) };
+        let hidden = remarks::is_internal(text) || text.contains("{{") || text.contains("{%");
+        let values = if hidden { Vec::new() } else { fields::values(text) };
+        let general = if hidden { None } else { General::of(text, values.iter()) };
         Self {
             text: text.to_owned(),
             place,
             words: Words::of(text),
             key: sentence_key(text),
-            internal,
             values,
             general,
         }
@@ -97,7 +95,7 @@ impl Sentence {
     /// It with fields where it is of one case only; `None` if too little would be left of it, or
     /// nobody else is to read it. Words in `kept` (lower case) stay: the ticket itself says them.
     pub(super) fn general(&self, kept: &BTreeSet<String>) -> Option<Cow<'_, General>> {
-        if self.values.iter().any(|value| value.is_kept(kept)) && !self.internal {
+        if self.values.iter().any(|value| value.is_kept(kept)) {
             let others = self.values.iter().filter(|value| !value.is_kept(kept));
             return General::of(&self.text, others).map(Cow::Owned);
         }

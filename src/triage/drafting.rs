@@ -126,14 +126,6 @@ impl Triage {
         })
     }
 
-    /// Forgets what was made of texts that may be erased: an embedding, too, says something of the
-    /// words that it is of.
-    pub(super) fn forget(&self) {
-        self.parts.inference.forget();
-        self.heard.clear();
-        self.readings.clear();
-    }
-
     /// Changes how a desk drafts, from the next ticket on. Its templates are tried first.
     ///
     /// # Errors

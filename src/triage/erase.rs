@@ -262,6 +262,14 @@ impl Triage {
         Ok(reports)
     }
 
+    /// Forgets what was made of texts that may be erased: an embedding, too, says something of the
+    /// words that it is of.
+    pub(super) fn forget(&self) {
+        self.parts.inference.forget();
+        self.heard.clear();
+        self.readings.clear();
+    }
+
     async fn finish_erasure(
         &self,
         mut tx: Box<dyn Transaction>,

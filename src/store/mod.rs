@@ -369,10 +369,10 @@ pub trait Transaction: WriteReports {
     /// Ids of other people's tickets in whose threads a person wrote.
     async fn threads_with(&mut self, author: &str) -> Result<Vec<TicketId>, StoreError>;
 
-    /// Erases a ticket with all that was made from it: its suggestions, drafts, decisions, its
-    /// entries in the index, what other suggestions show or quote of it, and stored answers that
-    /// do. Returns whether it was there.
-    async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError>;
+    /// Erases tickets with all that was made from them: their suggestions, drafts, decisions, their
+    /// entries in the index, what other suggestions show or quote of them, and stored answers that
+    /// do. Returns how many were there.
+    async fn erase(&mut self, ids: &[TicketId]) -> Result<u64, StoreError>;
 
     /// Blanks stored answers that name a ticket: for when words are taken out of one that stays. A
     /// retry hears that its answer is gone.

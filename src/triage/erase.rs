@@ -232,9 +232,9 @@ impl Triage {
         tx: &mut dyn Transaction,
         ids: &[TicketId],
     ) -> Result<Vec<Promise>, StoreError> {
+        tx.erase(ids).await?;
         let mut promises = Vec::new();
         for &id in ids {
-            tx.erase(id).await?;
             promises.extend(self.promise(tx, id).await?);
         }
         Ok(promises)

@@ -79,9 +79,7 @@ impl Harness for Embedded {
 
     async fn remove(&self, workspace: &WorkspaceId, ids: &[TicketId]) {
         let mut tx = self.store.begin(workspace).await.unwrap();
-        for &id in ids {
-            tx.erase(id).await.unwrap();
-        }
+        tx.erase(ids).await.unwrap();
         tx.commit().await.unwrap();
     }
 }

@@ -82,6 +82,7 @@ async fn conformance(store: Arc<dyn Store>, raw: &Raw) {
     articles::votes_count_while_their_decisions_are_in_force(&*store).await;
     isolation::workspaces_see_nothing_of_each_other(&*store).await;
     erasure::nothing_of_an_erased_ticket_is_left_in_any_table(&*store, raw).await;
+    erasure::tickets_erased_together_leave_whatever_shows_them(&*store).await;
     erasure::stored_answers_can_be_forgotten_alone(&*store).await;
     work::a_request_is_claimed_and_answered_once(&*store).await;
     work::a_claim_that_was_taken_over_leaves_nothing_behind(&*store).await;

@@ -28,6 +28,7 @@ const SQLITE: History = &[
     (21, "memberships", include_str!("../migrations/sqlite/0021_memberships.sql")),
     (30, "reports", include_str!("../migrations/sqlite/0030_reports.sql")),
     (31, "arrivals", include_str!("../migrations/sqlite/0031_arrivals.sql")),
+    (40, "mentions", include_str!("../migrations/sqlite/0040_mentions.sql")),
 ];
 const POSTGRES: History = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -37,6 +38,7 @@ const POSTGRES: History = &[
     (21, "memberships", include_str!("../migrations/postgres/0021_memberships.sql")),
     (30, "reports", include_str!("../migrations/postgres/0030_reports.sql")),
     (31, "arrivals", include_str!("../migrations/postgres/0031_arrivals.sql")),
+    (40, "mentions", include_str!("../migrations/postgres/0040_mentions.sql")),
 ];
 
 /// SQLite's readers beside the one writer.

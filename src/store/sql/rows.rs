@@ -17,10 +17,9 @@ pub(super) const TICKET: &str = "id, source_system, source_id, source_url, subje
 
 /// The columns and tables that [`suggestion`] reads.
 pub(super) const SUGGESTION: &str = "SELECT s.seq, s.created_at, s.version, s.status, s.document,
-        d.document AS draft, t.subject, t.requester, t.source_system, t.source_id, t.source_url,
+        s.draft, t.subject, t.requester, t.source_system, t.source_id, t.source_url,
         c.document AS decision
     FROM suggestions s JOIN tickets t ON t.id = s.ticket_id AND t.workspace = s.workspace
-    LEFT JOIN drafts d ON d.suggestion_id = s.id
     LEFT JOIN decisions c
         ON c.suggestion_id = s.id AND c.workspace = s.workspace AND c.undone_at IS NULL";
 

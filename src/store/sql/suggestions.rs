@@ -33,11 +33,12 @@ impl SqlTransaction {
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_default();
         let plain = Suggestion { draft: None, ..suggestion.clone() };
+        let draft = suggestion.draft.as_ref().map(to_json).transpose()?;
         query(
             "INSERT INTO suggestions (id, workspace, ticket_id, created_at, version, status,
                  category, team, decision, language, bundle, policy, taxonomy_version, document,
-                 priority)
-             VALUES ($1, $2, $3, $4, 1, 'open', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 priority, draft)
+             VALUES ($1, $2, $3, $4, 1, 'open', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(&suggestion.id.as_bytes()[..])
         .bind(&workspace)
@@ -52,35 +53,18 @@ impl SqlTransaction {
         .bind(i64::from(taxonomy_version))
         .bind(to_json(&plain)?)
         .bind(dialect.maybe_text(suggestion.priority.label.as_deref()))
+        .bind(draft)
         .execute(self.connection())
         .await?;
-        self.insert_draft(suggestion).await
-    }
-
-    /// Writes what stands beside a suggestion: its draft, and whom both mention.
-    async fn insert_draft(&mut self, suggestion: &Suggestion) -> Result<(), StoreError> {
-        let workspace = self.workspace.to_string();
-        if let Some(draft) = &suggestion.draft {
-            query("INSERT INTO drafts (suggestion_id, workspace, document) VALUES ($1, $2, $3)")
-                .bind(&suggestion.id.as_bytes()[..])
-                .bind(&workspace)
-                .bind(to_json(draft)?)
-                .execute(self.connection())
-                .await?;
-        }
         let mentioned = erasure::mentions(suggestion);
         if !mentioned.is_empty() {
-            let rows: Vec<String> =
-                (3..mentioned.len() + 3).map(|n| format!("($1, ${n}, $2)")).collect();
-            let sql = format!(
-                "INSERT INTO mentions (workspace, ticket_id, suggestion_id) VALUES {}",
-                rows.join(", ")
-            );
-            let mut query = query(sql).bind(&workspace).bind(&suggestion.id.as_bytes()[..]);
-            for ticket in &mentioned {
-                query = query.bind(&ticket.as_bytes()[..]);
-            }
-            query.execute(self.connection()).await?;
+            let ids: Vec<u8> = mentioned.iter().flat_map(|id| *id.as_bytes()).collect();
+            query("INSERT INTO mentions (workspace, suggestion_id, tickets) VALUES ($1, $2, $3)")
+                .bind(&workspace)
+                .bind(&suggestion.id.as_bytes()[..])
+                .bind(ids)
+                .execute(self.connection())
+                .await?;
         }
         self.mention_articles(suggestion.id, &erasure::quoted_articles(suggestion)).await
     }

@@ -374,9 +374,9 @@ impl Transaction for SqlTransaction {
         ids(&found)
     }
 
-    async fn erase(&mut self, id: TicketId) -> Result<bool, StoreError> {
+    async fn erase(&mut self, ids: &[TicketId]) -> Result<u64, StoreError> {
         let workspace = self.workspace.clone();
-        erasure::erase(self.connection(), &workspace, id).await
+        erasure::erase(self.connection(), &workspace, ids).await
     }
 
     async fn erase_answers(&mut self, id: TicketId) -> Result<(), StoreError> {

@@ -108,7 +108,7 @@ pub(super) async fn votes_count_while_their_decisions_are_in_force(store: &dyn S
     tx.commit().await.unwrap();
     assert_eq!(votes().await[&key], Votes { kept: 1, deleted: 0 });
     let mut tx = store.begin(&here).await.unwrap();
-    assert!(tx.erase(first.ticket_id).await.unwrap());
+    assert_eq!(tx.erase(&[first.ticket_id]).await.unwrap(), 1);
     tx.commit().await.unwrap();
     assert!(votes().await.is_empty(), "they go with their ticket");
 }

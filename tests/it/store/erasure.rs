@@ -129,10 +129,10 @@ pub(super) async fn nothing_of_an_erased_ticket_is_left_in_any_table(store: &dyn
     };
     let (traces, tables) = (left(&before), raw.tables().await);
     let told = tables.iter().filter(|t| traces.iter().any(|row| row.starts_with(&format!("{t}:"))));
-    assert_eq!(told.count(), 6, "tickets, entries, suggestions, drafts, decisions, receipts");
+    assert_eq!(told.count(), 5, "tickets, entries, suggestions, decisions, receipts");
 
     let mut tx = store.begin(&name).await.unwrap();
-    assert!(tx.erase(id).await.unwrap());
+    assert_eq!(tx.erase(&[id]).await.unwrap(), 1);
     tx.commit().await.unwrap();
     store.scrub().await.unwrap();
     let dump = raw.dump().await;
@@ -167,8 +167,47 @@ pub(super) async fn nothing_of_an_erased_ticket_is_left_in_any_table(store: &dyn
     assert_eq!(answered(store, &name, &kept).await.status, 200);
     // A second time is nothing.
     let mut tx = store.begin(&name).await.unwrap();
-    assert!(!tx.erase(id).await.unwrap());
+    assert_eq!(tx.erase(&[id]).await.unwrap(), 0);
     tx.commit().await.unwrap();
+}
+
+/// However many suggestions there are: the first and the last show them, all others something else.
+pub(super) async fn tickets_erased_together_leave_whatever_shows_them(store: &dyn Store) {
+    const BETWEEN: usize = 1_100;
+    let name = desk("together");
+    let mut tx = store.begin(&name).await.unwrap();
+    let asking = put(&mut *tx, &ticket("asking")).await;
+    let kept = put(&mut *tx, &ticket("kept")).await;
+    let one = put(&mut *tx, &ticket("one")).await;
+    let two = put(&mut *tx, &ticket("two")).await;
+    for n in 0..BETWEEN + 2 {
+        let mut showing = suggestion(asking);
+        showing.similar = vec![similar(kept, "kept", "kept")];
+        if n == 0 || n == BETWEEN + 1 {
+            showing.similar.extend([one, two].map(|id| similar(id, "gone", "gone")));
+        }
+        tx.put_suggestion(&showing, 1, now()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let filter = SuggestionFilter { limit: BETWEEN as u32 + 9, ..SuggestionFilter::default() };
+    let before = store.suggestions(&name, &filter).await.unwrap().items;
+    let mut tx = store.begin(&name).await.unwrap();
+    assert_eq!(tx.erase(&[one, TicketId::new(fresh()), two]).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    let left = store.suggestions(&name, &filter).await.unwrap().items;
+    assert_eq!(left.len(), BETWEEN + 2);
+    for (n, stored) in left.iter().enumerate() {
+        let shown: Vec<_> = stored.suggestion.similar.iter().map(|s| s.ticket_id).collect();
+        assert_eq!(shown, [kept], "{n}");
+        let changed = n == 0 || n == BETWEEN + 1;
+        assert_eq!(stored.version > before[n].version, changed, "{n}");
+    }
+    // Those that still show another are found again.
+    let mut tx = store.begin(&name).await.unwrap();
+    assert_eq!(tx.erase(&[kept]).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    let left = store.suggestions(&name, &filter).await.unwrap().items;
+    assert!(left.iter().all(|stored| stored.suggestion.similar.is_empty()));
 }
 
 /// Where a person's words are taken out of a ticket that stays.

@@ -147,7 +147,7 @@ pub(super) async fn workspaces_see_nothing_of_each_other(store: &dyn Store) {
     let rewritten = StoredDecision { after: outcome("other"), ..theirs.decision.clone() };
     tx.rewrite_decision(&rewritten).await.unwrap();
     tx.undo(theirs.decision.decision.id, now()).await.unwrap();
-    assert!(!tx.erase(theirs.ticket).await.unwrap());
+    assert_eq!(tx.erase(&[theirs.ticket]).await.unwrap(), 0);
     tx.erase_answers(theirs.ticket).await.unwrap();
     let mine = ImportRecord { source: "ours".to_owned(), ..theirs.import.clone() };
     tx.put_import(&mine).await.unwrap();

@@ -143,7 +143,7 @@ async fn nothing_of_an_erased_ticket_is_left_in_any_file() {
             if erase && there.len() > 1 {
                 let (n, id) = there.swap_remove(which.index(there.len()));
                 let mut tx = store.begin(&name).await.unwrap();
-                assert!(tx.erase(id).await.unwrap());
+                assert_eq!(tx.erase(&[id]).await.unwrap(), 1);
                 tx.commit().await.unwrap();
                 gone.push(n);
             }
@@ -328,7 +328,7 @@ async fn a_folder_of_the_first_version_is_taken_over_whole() {
     // Erasing reaches what the first version has shown of a ticket.
     for id in &ids {
         let mut tx = store.begin(&name).await.unwrap();
-        assert!(tx.erase(*id).await.unwrap());
+        assert_eq!(tx.erase(&[*id]).await.unwrap(), 1);
         tx.commit().await.unwrap();
         let left = store.suggestions(&name, &filter).await.unwrap().items;
         let shows = |s: &Suggestion| s.similar.iter().any(|s| s.ticket_id == *id);

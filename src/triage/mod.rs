@@ -111,8 +111,8 @@ pub struct Triage {
     articles: drafting::Shelf,
     /// What sources of drafts say.
     readings: Memory<Arc<Reading>>,
-    /// What bundles, by their ids, make of texts' words.
-    heard: Memory<(String, Arc<Heard>)>,
+    /// What bundles make of texts' words.
+    heard: Memory<Arc<Heard>>,
 }
 
 /// Who asks, and for which desk.

@@ -47,19 +47,20 @@ impl Triage {
     /// What a bundle makes of a text's words; remembered, because nothing hides what it takes where
     /// the text's embedding is.
     async fn heard(&self, bundle: Arc<Active>, text: &str) -> Result<Arc<Heard>, InferenceError> {
-        let (key, forgotten) = (key(text), self.heard.forgotten());
-        let known = self.heard.get(&key).filter(|(id, _)| *id == bundle.id);
-        if let Some((_, heard)) = known {
+        // Another bundle makes something else of the same words.
+        let key = key(&format!("{} {text}", bundle.id));
+        let forgotten = self.heard.forgotten();
+        if let Some(heard) = self.heard.get(&key) {
             return Ok(heard);
         }
-        let (inference, id) = (self.parts.inference.clone(), bundle.id.clone());
+        let inference = self.parts.inference.clone();
         let (length, text) = (text.len(), text.to_owned());
         let hear = move || {
             let wording = inference.wording(&text)?;
             Ok::<_, InferenceError>(bundle.read(&Terms::of(&text), &wording))
         };
         let heard = Arc::new(reading(length, hear).await??);
-        self.heard.put(key, (id, Arc::clone(&heard)), forgotten);
+        self.heard.put(key, Arc::clone(&heard), forgotten);
         Ok(heard)
     }
 

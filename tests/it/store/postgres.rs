@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use deskhand::domain::{ClaimId, JobId};
+use deskhand::domain::{ClaimId, JobId, Suggestion, TicketId};
 use deskhand::store::{Access, Dialect, NewJob, Records, SqlStore, Store, StoreError, Work};
 use tokio::task::JoinSet;
 
-use super::{ENCODER, Raw, desk, fresh, put, stored, ticket, tickets::job};
+use super::suggestions::{draft, similar};
+use super::{ENCODER, Raw, desk, fresh, put, stored, suggestion, ticket, tickets::job};
 use crate::support::TestDatabase;
 
 async fn connect(database: &TestDatabase) -> SqlStore {
@@ -45,6 +46,85 @@ async fn a_newer_versions_schema_is_refused() {
     .await;
     let refused = SqlStore::connect(database.url()).await;
     assert!(matches!(refused, Err(StoreError::Migrate(_))), "{refused:?}");
+}
+
+/// The schema's history up to the step that moved drafts and mentions.
+const BEFORE_MENTIONS: [(i64, &str, &str); 7] = [
+    (1, "initial", include_str!("../../../src/store/migrations/postgres/0001_initial.sql")),
+    (2, "terms", include_str!("../../../src/store/migrations/postgres/0002_terms.sql")),
+    (10, "drafts", include_str!("../../../src/store/migrations/postgres/0010_drafts.sql")),
+    (20, "queue", include_str!("../../../src/store/migrations/postgres/0020_queue.sql")),
+    (
+        21,
+        "memberships",
+        include_str!("../../../src/store/migrations/postgres/0021_memberships.sql"),
+    ),
+    (30, "reports", include_str!("../../../src/store/migrations/postgres/0030_reports.sql")),
+    (31, "arrivals", include_str!("../../../src/store/migrations/postgres/0031_arrivals.sql")),
+];
+
+#[tokio::test]
+async fn drafts_and_mentions_of_an_older_version_are_taken_over() {
+    let database = TestDatabase::new().await;
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    let steps = BEFORE_MENTIONS.map(|(version, name, sql)| {
+        let kind = sqlx::migrate::MigrationType::Simple;
+        let sql = sqlx::SqlSafeStr::into_sql_str(sql);
+        sqlx::migrate::Migration::new(version, name.into(), kind, sql, false)
+    });
+    sqlx::migrate::Migrator::with_migrations(steps.to_vec()).run(&pool).await.unwrap();
+    let ids: Vec<TicketId> = (0..3).map(|_| TicketId::new(fresh())).collect();
+    let mut told = suggestion(ids[0]);
+    told.similar = vec![similar(ids[1], "one", "x"), similar(ids[2], "two", "x")];
+    for id in &ids {
+        sqlx::query(
+            "INSERT INTO tickets (id, workspace, subject, body, messages, received_at)
+             VALUES ($1, 'main', 's', 'b', '[]', 0)",
+        )
+        .bind(&id.as_bytes()[..])
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    sqlx::query(
+        "INSERT INTO suggestions (id, workspace, ticket_id, created_at, version, status, decision,
+             language, bundle, policy, taxonomy_version, document)
+         VALUES ($1, 'main', $2, 0, 1, 'open', 'abstain', 'en', 'b', 'p', 1, $3)",
+    )
+    .bind(&told.id.as_bytes()[..])
+    .bind(&ids[0].as_bytes()[..])
+    .bind(serde_json::to_string(&told).unwrap())
+    .execute(&pool)
+    .await
+    .unwrap();
+    let draft = draft("what helped", ids[2]);
+    sqlx::query("INSERT INTO drafts VALUES ($1, 'main', $2)")
+        .bind(&told.id.as_bytes()[..])
+        .bind(serde_json::to_string(&draft).unwrap())
+        .execute(&pool)
+        .await
+        .unwrap();
+    for shown in &ids[1..] {
+        sqlx::query("INSERT INTO mentions VALUES ('main', $1, $2)")
+            .bind(&shown.as_bytes()[..])
+            .bind(&told.id.as_bytes()[..])
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    pool.close().await;
+    let store = connect(&database).await;
+    let name = desk("main");
+    let read = async || store.suggestion(&name, told.id).await.unwrap().unwrap().suggestion;
+    assert_eq!(read().await, Suggestion { draft: Some(draft), ..told.clone() });
+    for (id, left) in [(ids[1], 1), (ids[2], 0)] {
+        let mut tx = store.begin(&name).await.unwrap();
+        assert_eq!(tx.erase(&[id]).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        let now = read().await;
+        assert_eq!((now.similar.len(), now.draft.is_some()), (left, left == 1));
+    }
+    store.close().await;
 }
 
 /// Who holds a workspace's turn can still read, however many wait for it.
@@ -147,7 +227,7 @@ async fn a_full_or_busy_server_is_told_from_a_broken_one() {
     )
     .await;
     let mut tx = store.begin(&name).await.unwrap();
-    let id = deskhand::domain::TicketId::new(fresh());
+    let id = TicketId::new(fresh());
     let full = tx.put_ticket(id, &ticket("x"), "en", super::now()).await;
     assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
     drop(tx);

@@ -252,9 +252,10 @@ fn old_suggestion(n: u128, ticket: TicketId, shown: TicketId, draft: bool) -> Su
     let mut team = decision.clone();
     team["label"] = json!("Network");
     team["department"] = json!("IT");
+    let sources = [shown, ticket].map(|id| json!({"kind": "ticket", "id": id.to_string()}));
     let sentence = json!({
         "text": "Xylophon", "kind": "source",
-        "sources": [{"kind": "ticket", "id": shown.to_string()}],
+        "sources": sources,
     });
     let draft = draft.then(|| json!({"text": "Hello, Xylophon", "sentences": [sentence]}));
     let similar = json!({

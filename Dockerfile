@@ -4,6 +4,7 @@ FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # Dependencies first, in a layer that only the lock file changes.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY eval/Cargo.toml eval/
 COPY training/Cargo.toml training/
